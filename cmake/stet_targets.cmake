@@ -1,0 +1,36 @@
+# Helpers that keep the folder files to a few lines each.
+
+# Flags that every target of the project is compiled with.
+add_library(stet_flags INTERFACE)
+target_compile_options(stet_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wvla -Wpointer-arith -Wcast-qual -Wundef
+  $<$<COMPILE_LANGUAGE:C>:-Wpedantic -Wstrict-prototypes -Wmissing-prototypes>
+  # Bits of float results must not depend on what the compiler fuses or reorders.
+  -ffp-contract=off -fno-fast-math
+  $<$<BOOL:${STET_WERROR}>:-Werror>)
+target_compile_definitions(stet_flags INTERFACE _GNU_SOURCE)
+if(STET_SANITIZE)
+  target_compile_options(stet_flags INTERFACE
+    -fsanitize=${STET_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  target_link_options(stet_flags INTERFACE -fsanitize=${STET_SANITIZE})
+endif()
+
+# stet_layer(NAME SOURCES a.c ... [PUBLIC deps...] [PRIVATE deps...])
+# A static library of one layer; its folder becomes the include path of whoever links it.
+function(stet_layer name)
+  cmake_parse_arguments(A "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(${name} STATIC ${A_SOURCES})
+  target_include_directories(${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${A_PUBLIC} PRIVATE stet_flags ${A_PRIVATE})
+endfunction()
+
+# stet_test(NAME SOURCES a_test.cc ... LINK layers...)
+# A GoogleTest program; every TEST in it becomes a ctest entry.
+function(stet_test name)
+  cmake_parse_arguments(A "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE ${A_LINK} stet_test_support stet_flags GTest::gtest GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT 600)
+endfunction()

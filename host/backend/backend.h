@@ -1,0 +1,164 @@
+/* backend.h - the seam between the decoder and the hardware.
+ *
+ * THE CONTRACT. A row's result depends on that row alone, and on nothing about the call it is in: not on the
+ * number of rows, the batch, the draft width, the row's position in the call, the number of threads, or what
+ * stands in other rows (NaN included). The same row gives the same bits. Drafted decoding equals greedy decoding
+ * because of this sentence; tests/exact holds every backend to it.
+ *
+ * Clauses that every op keeps:
+ *  1. Matrix products: each output element is summed over K in one fixed order, whatever the shape of the call.
+ *     int8: activations are quantised per row to [-127, 127] with scale amax / 127 (round half to even),
+ *     integer sums are exact, and the result is (float)sum * (row_scale * weight_scale) + bias.
+ *  2. Attention: keys are taken by ascending position; K and V are always read back from memory.
+ *  3. Norms and softmax: one fixed reduction tree per row.
+ *  4. Argmax on float32 values: the largest value, ties to the lowest id. A NaN among the values is an
+ *     error (STET_E_MODEL), never a token.
+ *
+ * Rules for calls: all pointers in parameter structs belong to this backend's memory unless marked `host`; ops
+ * allocate nothing; ops may be asynchronous, `sync` waits and reports their failures; one thread at a time per
+ * context. Strides (ld...) count elements. n_rows may be 0.
+ */
+#ifndef STETI_BACKEND_H
+#define STETI_BACKEND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+#include "tensor.h"
+
+#define STETI_BACKEND_API 1
+
+enum steti_act { STETI_ACT_NONE, STETI_ACT_RELU, STETI_ACT_GELU, STETI_ACT_GELU_TANH, STETI_ACT_SILU };
+enum steti_norm { STETI_NORM_LAYER, STETI_NORM_RMS };
+
+/* A weight matrix [n_out, n_in] in the backend's own layout. Opaque; made by pack_matrix. */
+struct steti_matrix;
+
+/* out[r, :] = table[ids[r], :] * scale + positions[pos[r], :] */
+struct steti_embed_params {
+    int n_rows, d;
+    const struct steti_matrix *table; /* [vocab, d] */
+    const int32_t *ids;               /* host [n_rows] */
+    const int32_t *pos;               /* host [n_rows]; ignored when positions is NULL */
+    const float *positions;           /* [max_pos, d] or NULL */
+    float scale;
+    float *out; /* [n_rows, d] */
+};
+
+/* out = norm(x + residual) * gamma + beta, over the last dimension. Variance is biased.
+ * STETI_NORM_RMS: no mean, beta ignored. out may be x or residual. */
+struct steti_norm_params {
+    int n_rows, d;
+    enum steti_norm kind;
+    float eps;
+    const float *x;        /* [n_rows, d] */
+    const float *residual; /* [n_rows, d] or NULL */
+    const float *gamma;    /* [d] */
+    const float *beta;     /* [d] or NULL */
+    float *out;            /* [n_rows, d] */
+};
+
+/* One product of a linear op: out[row_map[r], :] = act(x[r, :] W^T + bias) + residual[r, :]. */
+struct steti_linear_part {
+    const struct steti_matrix *w; /* [n_out, n_in] */
+    const float *bias;            /* [n_out] or NULL */
+    const float *residual;        /* [n_rows, n_out], row stride ld_residual, or NULL; never scattered */
+    int64_t ld_residual;
+    enum steti_act act;
+    float *out;
+    int64_t ld_out;
+    const int32_t *row_map; /* host [n_rows]: output row of row r, or NULL for r itself. Distinct. */
+};
+
+/* Up to STETI_LINEAR_MAX_PARTS products of the same rows (q, k and v; the k and v of all layers). */
+#define STETI_LINEAR_MAX_PARTS 64
+struct steti_linear_params {
+    int n_rows, n_in;
+    const float *x; /* [n_rows, n_in] */
+    int n_parts;
+    const struct steti_linear_part *parts; /* host */
+};
+
+/* Softmax attention of packed rows over rows of a K/V memory.
+ * Row r, head h: keys are memory rows key_begin[r] .. key_begin[r] + key_count[r] - 1, in that order.
+ * out[r, h] = softmax(scale * q[r, h] . k[j, h] + bias) v[j, h]. key_count >= 1. */
+enum steti_attention_kind { STETI_ATTN_ENCODER, STETI_ATTN_CAUSAL, STETI_ATTN_CROSS };
+struct steti_attention_params {
+    int n_rows, n_heads, head_dim;
+    enum steti_attention_kind kind; /* a hint for scheduling; the result does not depend on it */
+    float scale;
+    const float *q; /* [n_rows, n_heads * head_dim] */
+    int64_t ld_q;
+    const float *k, *v; /* [memory rows, n_heads * head_dim] */
+    int64_t ld_kv;
+    const int32_t *key_begin, *key_count; /* host [n_rows] */
+    float *out;                           /* [n_rows, n_heads * head_dim] */
+    int64_t ld_out;
+};
+
+/* id[r] = argmax over v of x[r, :] . table[v, :] * scale + bias[v]. */
+struct steti_argmax_params {
+    int n_rows, d;
+    const float *x;                   /* [n_rows, d] */
+    const struct steti_matrix *table; /* [vocab, d] */
+    const float *bias;                /* [vocab] or NULL */
+    float scale;
+    int32_t *id;    /* host [n_rows] */
+    float *logprob; /* host [n_rows] or NULL: log softmax value of id[r] */
+    float *logits;  /* host [n_rows, vocab] or NULL: all values, for tests */
+};
+
+/* What a backend tells about itself. */
+struct steti_backend_caps {
+    char name[64];       /* "cpu (avx512-vnni, 2 threads)" */
+    int row_tile;        /* rows that cost about as much as one; drafts of this width are nearly free */
+    int threads;
+    size_t weight_bytes; /* packed so far */
+};
+
+struct steti_backend_options {
+    int threads;          /* >= 1 */
+    const char *isa;      /* NULL or "auto": the best there is; else "portable", "avx2", "avx512", "neon" */
+};
+
+struct steti_backend; /* an open context; defined by each backend */
+
+/* The table of functions. Members marked (optional) may be NULL. */
+struct steti_backend_ops {
+    int api_version; /* STETI_BACKEND_API */
+
+    stet_status (*open)(const struct steti_backend_options *o, struct steti_backend **out, stet_error *err);
+    void (*close)(struct steti_backend *b); /* NULL is legal; matrices must have been freed */
+    void (*caps)(const struct steti_backend *b, struct steti_backend_caps *out);
+
+    /* Memory of the backend, zeroed, aligned to 64 bytes. */
+    stet_status (*mem_alloc)(struct steti_backend *b, size_t bytes, void **out, stet_error *err);
+    void (*mem_free)(struct steti_backend *b, void *p); /* NULL is legal */
+    stet_status (*upload)(struct steti_backend *b, void *dst, const void *src, size_t bytes, stet_error *err);
+    stet_status (*download)(struct steti_backend *b, void *dst, const void *src, size_t bytes, stet_error *err);
+
+    /* Makes a matrix from a row-major host tensor [n_out, n_in]. compute is STETI_F32 or STETI_I8.
+     *   source F32, F16, BF16 -> F32 (widened) or I8 (quantised per output row: scale amax / 127, round half to even)
+     *   source I8 with scale [n_out] (F32) -> I8 as it is, or F32 (value * scale)
+     * `src` and `scale` are not needed after the call. n_in and n_out: any value >= 1. */
+    stet_status (*pack_matrix)(struct steti_backend *b, const struct steti_tensor *src,
+                               const struct steti_tensor *scale, enum steti_dtype compute,
+                               struct steti_matrix **out, stet_error *err);
+    void (*free_matrix)(struct steti_backend *b, struct steti_matrix *m); /* NULL is legal */
+
+    /* Reserves scratch for calls of up to max_rows rows, n_in up to max_in and max_keys keys. Called before
+     * the first op and again when a limit grows; ops over the limits give STET_E_INVALID. */
+    stet_status (*reserve)(struct steti_backend *b, int max_rows, int max_in, int max_keys, stet_error *err);
+
+    stet_status (*embed)(struct steti_backend *b, const struct steti_embed_params *p, stet_error *err);
+    stet_status (*norm)(struct steti_backend *b, const struct steti_norm_params *p, stet_error *err);
+    stet_status (*linear)(struct steti_backend *b, const struct steti_linear_params *p, stet_error *err);
+    stet_status (*attention)(struct steti_backend *b, const struct steti_attention_params *p, stet_error *err);
+    stet_status (*argmax)(struct steti_backend *b, const struct steti_argmax_params *p, stet_error *err);
+
+    /* Waits for all ops; reports the first failure. Host outputs of argmax are valid after it. */
+    stet_status (*sync)(struct steti_backend *b, stet_error *err);
+};
+
+#endif

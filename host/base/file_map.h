@@ -1,0 +1,32 @@
+/* file_map.h - a regular file, read-only, in memory.
+ *
+ * The file must not be made shorter while it is mapped: the system answers a read past the new end with
+ * SIGBUS. Replace model folders by renaming, not by writing into them.
+ */
+#ifndef STETI_FILE_MAP_H
+#define STETI_FILE_MAP_H
+
+#include <stddef.h>
+
+#include "status.h"
+
+struct steti_file_map {
+    const unsigned char *data; /* page-aligned; NULL when len is 0 */
+    size_t len;
+};
+
+/* Refuses folders, devices, pipes and files over max_len bytes. Messages name the path. */
+stet_status steti_file_map_open(const char *path, size_t max_len, struct steti_file_map *out, stet_error *err);
+void steti_file_map_close(struct steti_file_map *m); /* legal on a zeroed map, and twice */
+
+/* Tells the system that the pages of [offset, offset + len) are not needed for now: they leave the
+ * resident set and come back from the file when touched. Whole pages inside the range only. */
+void steti_file_map_drop(const struct steti_file_map *m, size_t offset, size_t len);
+
+/* 1 if path is a regular file. */
+int steti_file_exists(const char *path);
+
+/* folder + "/" + name in new memory; NULL when out of memory. */
+char *steti_path_join(const char *folder, const char *name);
+
+#endif

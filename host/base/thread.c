@@ -1,0 +1,193 @@
+#include "thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "alloc.h"
+
+#if defined(__x86_64__) || defined(__i386__)
+#define cpu_relax() __builtin_ia32_pause()
+#else
+#define cpu_relax() atomic_signal_fence(memory_order_seq_cst)
+#endif
+
+/* How often a waiting thread looks before it sleeps: some tens of microseconds. */
+#define SPIN_LIMIT 4000
+
+/* A loop is published by raising `epoch`; each worker with index < n_parts runs its part and lowers `pending`.
+ * `sleepers` is only touched under the mutex, so a worker cannot miss the epoch it goes to sleep on. */
+struct steti_pool {
+    int n_threads; /* the caller included */
+    int started;
+    pthread_t *threads;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    int sleepers;
+    _Atomic uint32_t epoch;
+    _Atomic int pending;
+    _Atomic int stop;
+    steti_pool_fn fn;
+    void *ctx;
+    int n_parts;
+};
+
+struct worker_arg {
+    struct steti_pool *pool;
+    int index;
+};
+
+static void sleep_until(struct steti_pool *p, uint32_t seen)
+{
+    pthread_mutex_lock(&p->mutex);
+    p->sleepers++;
+    while (atomic_load(&p->epoch) == seen) {
+        pthread_cond_wait(&p->wake, &p->mutex);
+    }
+    p->sleepers--;
+    pthread_mutex_unlock(&p->mutex);
+}
+
+static void wait_for_epoch(struct steti_pool *p, uint32_t seen)
+{
+    for (int i = 0; i < SPIN_LIMIT; i++) {
+        if (atomic_load_explicit(&p->epoch, memory_order_acquire) != seen) {
+            return;
+        }
+        cpu_relax();
+    }
+    sleep_until(p, seen);
+}
+
+static void *worker_main(void *raw)
+{
+    struct worker_arg arg = *(struct worker_arg *)raw;
+    struct steti_pool *p = arg.pool;
+    uint32_t seen = 0;
+    steti_free(raw);
+    for (;;) {
+        wait_for_epoch(p, seen);
+        seen++;
+        if (atomic_load(&p->stop)) {
+            return NULL;
+        }
+        if (arg.index < p->n_parts) {
+            p->fn(p->ctx, arg.index, p->n_parts);
+        }
+        atomic_fetch_sub_explicit(&p->pending, 1, memory_order_release);
+    }
+}
+
+static stet_status start_worker(struct steti_pool *p, int index, stet_error *err)
+{
+    struct worker_arg *arg = steti_malloc(sizeof *arg);
+    int rc;
+    if (arg == NULL) {
+        return steti_fail_nomem(err, "a thread", sizeof *arg);
+    }
+    arg->pool = p;
+    arg->index = index;
+    rc = pthread_create(&p->threads[index], NULL, worker_main, arg);
+    if (rc != 0) {
+        steti_free(arg);
+        return steti_fail(err, STET_E_DEVICE, "thread %d of %d cannot be started: %s", index + 1, p->n_threads,
+                          strerror(rc));
+    }
+    p->started = index;
+    return STET_OK;
+}
+
+stet_status steti_pool_open(int n_threads, struct steti_pool **out, stet_error *err)
+{
+    struct steti_pool *p;
+    stet_status st = STET_OK;
+    *out = NULL;
+    if (n_threads < 1 || n_threads > 1024) {
+        return steti_fail(err, STET_E_INVALID, "%d threads: expected 1 to 1024", n_threads);
+    }
+    p = steti_calloc(1, sizeof *p);
+    if (p == NULL) {
+        return steti_fail_nomem(err, "a thread pool", sizeof *p);
+    }
+    p->n_threads = n_threads;
+    pthread_mutex_init(&p->mutex, NULL);
+    pthread_cond_init(&p->wake, NULL);
+    p->threads = steti_calloc((size_t)n_threads, sizeof *p->threads);
+    if (p->threads == NULL) {
+        st = steti_fail_nomem(err, "a thread pool", (size_t)n_threads * sizeof *p->threads);
+    }
+    for (int i = 1; i < n_threads && st == STET_OK; i++) {
+        st = start_worker(p, i, err);
+    }
+    if (st != STET_OK) {
+        steti_pool_close(p);
+        return st;
+    }
+    *out = p;
+    return STET_OK;
+}
+
+static void publish(struct steti_pool *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    atomic_fetch_add_explicit(&p->epoch, 1, memory_order_release);
+    if (p->sleepers > 0) {
+        pthread_cond_broadcast(&p->wake);
+    }
+    pthread_mutex_unlock(&p->mutex);
+}
+
+void steti_pool_close(struct steti_pool *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    if (p->started > 0) {
+        atomic_store(&p->stop, 1);
+        publish(p);
+        for (int i = 1; i <= p->started; i++) {
+            pthread_join(p->threads[i], NULL);
+        }
+    }
+    pthread_cond_destroy(&p->wake);
+    pthread_mutex_destroy(&p->mutex);
+    steti_free(p->threads);
+    steti_free(p);
+}
+
+int steti_pool_threads(const struct steti_pool *p)
+{
+    return p->n_threads;
+}
+
+void steti_pool_run(struct steti_pool *p, steti_pool_fn fn, void *ctx, int n_parts)
+{
+    if (n_parts <= 1 || p->n_threads == 1) {
+        for (int i = 0; i < n_parts; i++) {
+            fn(ctx, i, n_parts);
+        }
+        return;
+    }
+    p->fn = fn;
+    p->ctx = ctx;
+    p->n_parts = n_parts;
+    atomic_store_explicit(&p->pending, p->n_threads - 1, memory_order_relaxed);
+    publish(p);
+    fn(ctx, 0, n_parts);
+    for (int spins = 0; atomic_load_explicit(&p->pending, memory_order_acquire) != 0; spins++) {
+        if (spins < SPIN_LIMIT) {
+            cpu_relax();
+        } else {
+            sched_yield(); /* more threads than processors: let the worker run */
+        }
+    }
+}
+
+int steti_cpu_count(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n > 0 ? n : 1;
+}
