@@ -15,7 +15,7 @@
  *     error (STET_E_MODEL), never a token.
  *
  * Rules for calls: all pointers in parameter structs belong to this backend's memory unless marked `host`; ops
- * allocate nothing; ops may be asynchronous, `sync` waits and reports their failures; one thread at a time per
+ * allocate nothing; `host` inputs are read before the call returns; ops may be asynchronous, `sync` waits and reports their failures; one thread at a time per
  * context. Strides (ld...) count elements. n_rows may be 0.
  */
 #ifndef STETI_BACKEND_H

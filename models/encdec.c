@@ -1,0 +1,310 @@
+/* The one encoder-decoder forward. Families differ in their spec and in which tensors were bound, not here.
+ *
+ * A sublayer f with norm n is, with post-norm, x = n(x + f(x)), and with pre-norm, x = x + f(n(x)). Rows go through
+ * the whole stack together; only attention looks across rows, and there only at the rows of the same sentence. */
+#include <math.h>
+#include <string.h>
+
+#include "layers.h"
+
+/* One call of a stack over n packed rows. */
+struct pass {
+    struct steti_session *s;
+    int n;
+    int pre_norm;
+    int heads;
+    enum steti_attention_kind kind;
+};
+
+static stet_status run_norm(const struct pass *p, const struct layer_norm *w, const float *x, const float *residual,
+                            float *out, stet_error *err)
+{
+    const struct steti_spec *spec = &p->s->model->spec;
+    struct steti_norm_params np = {.n_rows = p->n,
+                                   .d = spec->d_model,
+                                   .kind = spec->norm,
+                                   .eps = spec->norm_eps,
+                                   .x = x,
+                                   .residual = residual,
+                                   .gamma = w->gamma,
+                                   .beta = w->beta,
+                                   .out = out};
+    return p->s->ops->norm(p->s->backend, &np, err);
+}
+
+static stet_status run_linear(const struct pass *p, const float *x, int n_in, int n_parts, stet_error *err)
+{
+    struct steti_linear_params lp = {
+        .n_rows = p->n, .n_in = n_in, .x = x, .n_parts = n_parts, .parts = p->s->parts};
+    return p->s->ops->linear(p->s->backend, &lp, err);
+}
+
+static void set_part(struct steti_linear_part *part, const struct linear *w, float *out, int64_t ld)
+{
+    memset(part, 0, sizeof *part);
+    part->w = w->w;
+    part->bias = w->bias;
+    part->out = out;
+    part->ld_out = ld;
+}
+
+/* What a sublayer reads: x itself, or its norm in y. */
+static stet_status sublayer_input(const struct pass *p, const struct layer_norm *w, const float **in, stet_error *err)
+{
+    struct steti_session *s = p->s;
+    *in = p->pre_norm ? s->y : s->x;
+    return p->pre_norm ? run_norm(p, w, s->x, NULL, s->y, err) : STET_OK;
+}
+
+/* The last product of a sublayer, the residual and, with post-norm, the norm. Leaves the result in s->x. */
+static stet_status sublayer_output(const struct pass *p, const struct layer_norm *w, const struct linear *last,
+                                   const float *in, int n_in, stet_error *err)
+{
+    struct steti_session *s = p->s;
+    int d = s->model->spec.d_model;
+    set_part(&s->parts[0], last, s->y, d);
+    if (p->pre_norm) {
+        float *old = s->x;
+        s->parts[0].residual = s->x;
+        s->parts[0].ld_residual = d;
+        STETI_TRY(run_linear(p, in, n_in, 1, err));
+        s->x = s->y;
+        s->y = old;
+        return STET_OK;
+    }
+    STETI_TRY(run_linear(p, in, n_in, 1, err));
+    return run_norm(p, w, s->y, s->x, s->x, err);
+}
+
+static stet_status run_attention(const struct pass *p, const float *k, const float *v, stet_error *err)
+{
+    struct steti_session *s = p->s;
+    int cross = p->kind == STETI_ATTN_CROSS;
+    int d = s->model->spec.d_model;
+    struct steti_attention_params ap = {.n_rows = p->n,
+                                        .n_heads = p->heads,
+                                        .head_dim = d / p->heads,
+                                        .kind = p->kind,
+                                        .scale = 1.0f / sqrtf((float)(d / p->heads)),
+                                        .q = s->qkv,
+                                        .ld_q = d,
+                                        .k = k,
+                                        .v = v,
+                                        .ld_kv = d,
+                                        .key_begin = cross ? s->cross_begin : s->begin,
+                                        .key_count = cross ? s->cross_count : s->count,
+                                        .out = s->attn,
+                                        .ld_out = d};
+    return s->ops->attention(s->backend, &ap, err);
+}
+
+/* Self-attention. New keys and values go to rows map[r] of k and v (NULL: row r), then the rows attend. */
+static stet_status self_attention(const struct pass *p, const struct attention *a, const struct layer_norm *norm,
+                                  float *k, float *v, const int32_t *map, stet_error *err)
+{
+    struct steti_session *s = p->s;
+    int d = s->model->spec.d_model;
+    const float *in;
+    STETI_TRY(sublayer_input(p, norm, &in, err));
+    set_part(&s->parts[0], &a->q, s->qkv, d);
+    set_part(&s->parts[1], &a->k, k, d);
+    set_part(&s->parts[2], &a->v, v, d);
+    s->parts[1].row_map = map;
+    s->parts[2].row_map = map;
+    STETI_TRY(run_linear(p, in, d, 3, err));
+    STETI_TRY(run_attention(p, k, v, err));
+    return sublayer_output(p, norm, &a->out, s->attn, d, err);
+}
+
+static stet_status cross_attention(const struct pass *p, const struct dec_layer *l, int layer, stet_error *err)
+{
+    struct steti_session *s = p->s;
+    int d = s->model->spec.d_model;
+    const float *in;
+    STETI_TRY(sublayer_input(p, &l->cross_norm, &in, err));
+    set_part(&s->parts[0], &l->cross.q, s->qkv, d);
+    STETI_TRY(run_linear(p, in, d, 1, err));
+    STETI_TRY(run_attention(p, steti_kv_cross_k(&s->kv, layer), steti_kv_cross_v(&s->kv, layer), err));
+    return sublayer_output(p, &l->cross_norm, &l->cross.out, s->attn, d, err);
+}
+
+static stet_status feed_forward(const struct pass *p, const struct ffn *f, const struct layer_norm *norm, int width,
+                                stet_error *err)
+{
+    struct steti_session *s = p->s;
+    const float *in;
+    STETI_TRY(sublayer_input(p, norm, &in, err));
+    set_part(&s->parts[0], &f->fc1, s->hidden, width);
+    s->parts[0].act = s->model->spec.act;
+    STETI_TRY(run_linear(p, in, s->model->spec.d_model, 1, err));
+    return sublayer_output(p, norm, &f->fc2, s->hidden, width, err);
+}
+
+static stet_status embed(const struct pass *p, const int32_t *ids, const int32_t *pos, const float *positions,
+                         const struct layer_norm *norm, stet_error *err)
+{
+    struct steti_session *s = p->s;
+    const struct steti_model *m = s->model;
+    struct steti_embed_params ep = {.n_rows = p->n,
+                                    .d = m->spec.d_model,
+                                    .table = m->table,
+                                    .ids = ids,
+                                    .pos = pos,
+                                    .positions = positions,
+                                    .scale = m->spec.embed_scale,
+                                    .out = s->x};
+    STETI_TRY(s->ops->embed(s->backend, &ep, err));
+    return norm->gamma != NULL ? run_norm(p, norm, s->x, NULL, s->x, err) : STET_OK;
+}
+
+static stet_status check_encode(const struct steti_session *s, const struct steti_encode_batch *b, stet_error *err)
+{
+    int rows = 0;
+    for (int i = 0; i < b->n_seqs; i++) {
+        if (b->len[i] < 1 || b->len[i] > s->limits.max_src || b->slots[i] < 0 || b->slots[i] >= s->limits.n_slots) {
+            return steti_fail(err, STET_E_INVALID, "encode: sentence %d has %d tokens in slot %d, limits are %d and %d",
+                              i, b->len[i], b->slots[i], s->limits.max_src, s->limits.n_slots);
+        }
+        rows += b->len[i];
+    }
+    if (rows != b->n_rows || rows > s->limits.max_rows) {
+        return steti_fail(err, STET_E_INVALID, "encode: %d rows, limit %d", b->n_rows, s->limits.max_rows);
+    }
+    return STET_OK;
+}
+
+/* Positions, key ranges inside the batch, and the cross rows that each row's keys and values go to. */
+static void plan_encode(struct steti_session *s, const struct steti_encode_batch *b)
+{
+    int r = 0;
+    for (int i = 0; i < b->n_seqs; i++) {
+        int first = r;
+        for (int t = 0; t < b->len[i]; t++, r++) {
+            s->pos[r] = t;
+            s->begin[r] = first;
+            s->count[r] = b->len[i];
+            s->map_row[r] = b->slots[i] * s->limits.max_src + t;
+        }
+    }
+}
+
+/* The cross keys and values of all decoder layers, straight into their slots. */
+static stet_status store_cross(const struct pass *p, stet_error *err)
+{
+    struct steti_session *s = p->s;
+    const struct steti_spec *spec = &s->model->spec;
+    int n_parts = 0;
+    for (int j = 0; j < spec->dec_layers; j++) {
+        const struct attention *a = &s->model->dec[j].cross;
+        set_part(&s->parts[n_parts], &a->k, steti_kv_cross_k(&s->kv, j), spec->d_model);
+        set_part(&s->parts[n_parts + 1], &a->v, steti_kv_cross_v(&s->kv, j), spec->d_model);
+        s->parts[n_parts].row_map = s->map_row;
+        s->parts[n_parts + 1].row_map = s->map_row;
+        n_parts += 2;
+        if (n_parts == STETI_LINEAR_MAX_PARTS || j + 1 == spec->dec_layers) {
+            STETI_TRY(run_linear(p, s->x, spec->d_model, n_parts, err));
+            n_parts = 0;
+        }
+    }
+    return STET_OK;
+}
+
+stet_status steti_model_encode(struct steti_session *s, const struct steti_encode_batch *b, stet_error *err)
+{
+    const struct steti_model *m = s->model;
+    struct pass p = {s, b->n_rows, m->spec.enc_pre_norm, m->spec.enc_heads, STETI_ATTN_ENCODER};
+    size_t kv_floats = (size_t)s->limits.max_rows * (size_t)m->spec.d_model;
+    float *k = s->qkv + kv_floats, *v = k + kv_floats;
+    STETI_TRY(check_encode(s, b, err));
+    plan_encode(s, b);
+    STETI_TRY(embed(&p, b->ids, s->pos, m->positions_enc, &m->enc_embed_norm, err));
+    for (int i = 0; i < m->spec.enc_layers; i++) {
+        const struct enc_layer *l = &m->enc[i];
+        STETI_TRY(self_attention(&p, &l->self, &l->self_norm, k, v, NULL, err));
+        STETI_TRY(feed_forward(&p, &l->ffn, &l->final_norm, m->spec.enc_ffn, err));
+    }
+    if (m->enc_final.gamma != NULL) {
+        STETI_TRY(run_norm(&p, &m->enc_final, s->x, NULL, s->x, err));
+    }
+    STETI_TRY(store_cross(&p, err));
+    for (int i = 0; i < b->n_seqs; i++) {
+        s->kv.src_len[b->slots[i]] = b->len[i];
+    }
+    return s->ops->sync(s->backend, err);
+}
+
+static stet_status check_decode(const struct steti_session *s, const struct steti_decode_batch *b, stet_error *err)
+{
+    if (b->n_rows < 0 || b->n_rows > s->limits.max_rows) {
+        return steti_fail(err, STET_E_INVALID, "decode: %d rows, limit %d", b->n_rows, s->limits.max_rows);
+    }
+    for (int r = 0; r < b->n_rows; r++) {
+        int slot = b->slots[r];
+        if (slot < 0 || slot >= s->limits.n_slots || s->kv.src_len[slot] < 1) {
+            return steti_fail(err, STET_E_INVALID, "decode: row %d uses slot %d, which holds no sentence", r, slot);
+        }
+        if (b->pos[r] < 0 || b->pos[r] >= s->limits.max_tgt) {
+            return steti_fail(err, STET_E_INVALID, "decode: row %d has position %d, limit %d", r, b->pos[r],
+                              s->limits.max_tgt);
+        }
+    }
+    return STET_OK;
+}
+
+/* Key ranges: all cached rows up to the row's own (self), and all rows of the source (cross). */
+static void plan_decode(struct steti_session *s, const struct steti_decode_batch *b)
+{
+    for (int r = 0; r < b->n_rows; r++) {
+        int slot = b->slots[r];
+        s->begin[r] = slot * s->limits.max_tgt;
+        s->count[r] = b->pos[r] + 1;
+        s->map_row[r] = s->begin[r] + b->pos[r];
+        s->cross_begin[r] = slot * s->limits.max_src;
+        s->cross_count[r] = s->kv.src_len[slot];
+    }
+}
+
+static stet_status decode_layer(struct pass *p, int j, stet_error *err)
+{
+    struct steti_session *s = p->s;
+    const struct steti_spec *spec = &s->model->spec;
+    const struct dec_layer *l = &s->model->dec[j];
+    p->kind = STETI_ATTN_CAUSAL;
+    STETI_TRY(self_attention(p, &l->self, &l->self_norm, steti_kv_self_k(&s->kv, j), steti_kv_self_v(&s->kv, j),
+                             s->map_row, err));
+    if (spec->dec_ffn_twice) {
+        STETI_TRY(feed_forward(p, &l->ffn, &l->final_norm, spec->dec_ffn, err));
+    }
+    p->kind = STETI_ATTN_CROSS;
+    STETI_TRY(cross_attention(p, l, j, err));
+    return feed_forward(p, &l->ffn, &l->final_norm, spec->dec_ffn, err);
+}
+
+stet_status steti_model_decode(struct steti_session *s, const struct steti_decode_batch *b, stet_error *err)
+{
+    const struct steti_model *m = s->model;
+    struct pass p = {s, b->n_rows, m->spec.dec_pre_norm, m->spec.dec_heads, STETI_ATTN_CAUSAL};
+    struct steti_argmax_params ap = {.n_rows = b->n_rows,
+                                     .d = m->spec.d_model,
+                                     .table = m->head,
+                                     .bias = m->head_bias,
+                                     .scale = 1.0f,
+                                     .id = b->out_ids,
+                                     .logprob = b->out_logprob,
+                                     .logits = b->out_logits};
+    STETI_TRY(check_decode(s, b, err));
+    if (b->n_rows == 0) {
+        return STET_OK;
+    }
+    plan_decode(s, b);
+    STETI_TRY(embed(&p, b->ids, b->pos, m->positions_dec, &m->dec_embed_norm, err));
+    for (int j = 0; j < m->spec.dec_layers; j++) {
+        STETI_TRY(decode_layer(&p, j, err));
+    }
+    if (m->dec_final.gamma != NULL) {
+        STETI_TRY(run_norm(&p, &m->dec_final, s->x, NULL, s->x, err));
+    }
+    ap.x = s->x;
+    STETI_TRY(s->ops->argmax(s->backend, &ap, err));
+    return s->ops->sync(s->backend, err);
+}

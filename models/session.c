@@ -1,0 +1,113 @@
+#include <string.h>
+
+#include "alloc.h"
+#include "bytes.h"
+#include "model.h"
+
+#define HOST_ARRAYS 6 /* int32 row arrays that a session keeps */
+
+static int larger(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+static int ffn_width(const struct steti_spec *s)
+{
+    return larger(s->enc_ffn, s->dec_ffn);
+}
+
+/* Floats per row: x, y, q, k, v, attention output, and the hidden layer of the FFN. */
+static size_t row_floats(const struct steti_spec *s)
+{
+    return 6 * (size_t)s->d_model + (size_t)ffn_width(s);
+}
+
+static struct steti_kv_limits kv_limits(const struct steti_spec *s, const struct steti_session_limits *l)
+{
+    struct steti_kv_limits k = {l->n_slots, s->dec_layers, s->d_model, l->max_src, l->max_tgt};
+    return k;
+}
+
+size_t steti_session_bytes(const struct steti_spec *s, const struct steti_session_limits *l)
+{
+    struct steti_kv_limits k = kv_limits(s, l);
+    size_t kv = steti_kv_bytes(&k), rows, total;
+    if (kv == 0 || l->max_rows < 1 || !steti_mul_size(row_floats(s) * sizeof(float), (size_t)l->max_rows, &rows) ||
+        !steti_add_size(kv, rows, &total)) {
+        return 0;
+    }
+    return total + HOST_ARRAYS * (size_t)l->max_rows * sizeof(int32_t);
+}
+
+static void carve(struct steti_session *s, const struct steti_spec *spec)
+{
+    size_t rows = (size_t)s->limits.max_rows, d = (size_t)spec->d_model;
+    s->x = s->memory;
+    s->y = s->x + rows * d;
+    s->qkv = s->y + rows * d;
+    s->attn = s->qkv + 3 * rows * d;
+    s->hidden = s->attn + rows * d;
+    s->pos = s->host;
+    s->map_row = s->host + rows;
+    s->begin = s->host + 2 * rows;
+    s->count = s->host + 3 * rows;
+    s->cross_begin = s->host + 4 * rows;
+    s->cross_count = s->host + 5 * rows;
+}
+
+static stet_status check_limits(const struct steti_model *m, const struct steti_session_limits *l, stet_error *err)
+{
+    int most = steti_model_max_positions(m);
+    if (l->max_rows < 1 || l->n_slots < 1 || l->max_src < 1 || l->max_tgt < 1) {
+        return steti_fail(err, STET_E_INVALID, "session limits must be at least 1");
+    }
+    if (l->max_src > most || l->max_tgt > most) {
+        return steti_fail(err, STET_E_INVALID, "%d tokens are more than the model's %d positions",
+                          larger(l->max_src, l->max_tgt), most);
+    }
+    return STET_OK;
+}
+
+stet_status steti_session_open(const struct steti_model *m, struct steti_backend *backend,
+                               const struct steti_session_limits *l, struct steti_session *out, stet_error *err)
+{
+    const struct steti_spec *spec = steti_model_spec(m);
+    struct steti_kv_limits k = kv_limits(spec, l);
+    size_t rows = (size_t)l->max_rows;
+    void *mem = NULL;
+    stet_status st;
+    memset(out, 0, sizeof *out);
+    STETI_TRY(check_limits(m, l, err));
+    out->model = m;
+    out->ops = steti_model_ops(m);
+    out->backend = backend;
+    out->limits = *l;
+    out->host = steti_calloc(HOST_ARRAYS * rows, sizeof *out->host);
+    out->parts = steti_calloc(STETI_LINEAR_MAX_PARTS, sizeof *out->parts);
+    if (out->host == NULL || out->parts == NULL) {
+        st = steti_fail_nomem(err, "a session", HOST_ARRAYS * rows * sizeof *out->host);
+        goto fail;
+    }
+    STETI_TRY_GOTO(out->ops->mem_alloc(backend, rows * row_floats(spec) * sizeof(float), &mem, err), st, fail);
+    out->memory = mem;
+    carve(out, spec);
+    STETI_TRY_GOTO(steti_kv_init(&out->kv, out->ops, backend, &k, err), st, fail);
+    STETI_TRY_GOTO(out->ops->reserve(backend, l->max_rows, larger(ffn_width(spec), spec->d_model),
+                                     larger(l->max_src, l->max_tgt), err),
+                   st, fail);
+    return STET_OK;
+fail:
+    steti_session_close(out);
+    return st;
+}
+
+void steti_session_close(struct steti_session *s)
+{
+    if (s->memory != NULL) {
+        s->ops->mem_free(s->backend, s->memory);
+    }
+    steti_kv_free(&s->kv);
+    steti_free(s->host);
+    steti_free(s->parts);
+    memset(s, 0, sizeof *s);
+}
