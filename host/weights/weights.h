@@ -1,7 +1,9 @@
 /* weights.h - the tensors of a model folder, read in place from the mapped files.
  *
- * Reads model.safetensors, or the shards named by model.safetensors.index.json. Nothing in a header is
- * trusted: every rule of the format is checked before a tensor can be looked up (see safetensors.h).
+ * Reads model.safetensors, or the shards named by model.safetensors.index.json; with both there, the
+ * single file. Nothing in a header is trusted: every rule of the format is checked before a tensor
+ * can be looked up (see safetensors.h). Of shards, the tensors that the index lists are visible; it is
+ * an error when a listed one is not in its file, or when any name is in two files.
  */
 #ifndef STETI_WEIGHTS_H
 #define STETI_WEIGHTS_H
@@ -13,11 +15,12 @@
 
 struct steti_weights;
 
-/* STET_E_IO: no weights file, or unreadable. STET_E_FORMAT: broken (message: path, tensor or offset). */
+/* STET_E_IO: no weights file, or unreadable.
+ * STET_E_FORMAT: broken (message: path, and tensor or offset). */
 stet_status steti_weights_open(const char *folder, struct steti_weights **out, stet_error *err);
 void steti_weights_close(struct steti_weights *w); /* NULL is legal; views become invalid */
 
-/* View of a tensor, or STET_E_MODEL naming it when it is absent. Data has no promised alignment. */
+/* View of a tensor, or STET_E_MODEL naming it when it is absent. Data may be unaligned. */
 stet_status steti_weights_get(const struct steti_weights *w, const char *name, struct steti_tensor *out,
                               stet_error *err);
 /* 1 and a view, or 0. */
@@ -27,7 +30,7 @@ int steti_weights_find(const struct steti_weights *w, const char *name, struct s
 size_t steti_weights_count(const struct steti_weights *w);
 const char *steti_weights_name(const struct steti_weights *w, size_t i);
 const struct steti_tensor *steti_weights_at(const struct steti_weights *w, size_t i);
-size_t steti_weights_file_bytes(const struct steti_weights *w); /* all files together */
+size_t steti_weights_file_bytes(const struct steti_weights *w); /* of all files */
 size_t steti_weights_file_count(const struct steti_weights *w);
 
 /* The tensor's pages may leave memory: called after its contents were packed elsewhere. */
