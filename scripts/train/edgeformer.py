@@ -144,7 +144,11 @@ class EdgeFormer(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self):
-        """Xavier weights, zero biases; the last cross attention copies."""
+        """Xavier weights, zero biases; the last cross attention copies.
+
+        Equal query and key weights make equal positions attend each other,
+        and value and output weights near one pass the piece through.
+        """
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
@@ -160,6 +164,7 @@ class EdgeFormer(nn.Module):
                 for linear in (last.v_proj, last.out_proj):
                     linear.weight.mul_(0.5)
                     linear.weight.add_(torch.eye(self.config.d_model))
+                last.k_proj.weight.copy_(last.q_proj.weight)
 
     def self_set(self, layer):
         """The self-attention set of decoder layer `layer`."""

@@ -15,7 +15,7 @@ from itertools import accumulate
 import error_tables as tables
 
 TOKEN = re.compile(r"(\s*)([A-Za-z]+(?:['’][A-Za-z]+)*|\d[\d.,]*\d|\d|\S)")
-MIX = {"spelling": 25, "determiner": 14, "verb": 13, "preposition": 10,
+MIX = {"spelling": 32, "determiner": 14, "verb": 13, "preposition": 10,
        "comma": 8, "final_stop": 2, "noun": 9, "agreement": 5, "case": 5,
        "spacing": 3, "derivation": 4.5, "pronoun": 2, "confusion": 6,
        "drop_word": 2, "double_word": 1, "swap": 1.5, "apostrophe": 2,
