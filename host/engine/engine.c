@@ -1,0 +1,177 @@
+#include "engine.h"
+
+#include <string.h>
+
+#include "alloc.h"
+#include "request.h"
+
+#define ENCODE_ROWS 512 /* tokens of one encoder micro-batch, unless one sentence is longer */
+
+static int window_of(const struct steti_engine_options *o)
+{
+    return o->draft_window > 0 && o->draft_window < o->max_out ? o->draft_window : o->max_out;
+}
+
+/* A pass needs a row for every sentence and room for at least one full draft. */
+static struct steti_session_limits session_limits(const struct steti_engine_options *o)
+{
+    struct steti_session_limits l = {.n_slots = o->batch_size, .max_src = o->max_src + 1, .max_tgt = o->max_out + 1};
+    long long rows = (long long)o->batch_size * (1 + window_of(o));
+    if (rows > ENCODE_ROWS) {
+        rows = ENCODE_ROWS;
+    }
+    if (rows < o->batch_size + window_of(o)) {
+        rows = o->batch_size + window_of(o);
+    }
+    if (rows < l.max_src) {
+        rows = l.max_src;
+    }
+    l.max_rows = (int)rows;
+    return l;
+}
+
+size_t steti_engine_bytes(const struct steti_spec *spec, const struct steti_engine_options *o)
+{
+    struct steti_session_limits l = session_limits(o);
+    size_t session = steti_session_bytes(spec, &l);
+    return session == 0 ? 0 : session + request_bytes(o, l.max_rows);
+}
+
+static stet_status open_slots(struct steti_engine *e, stet_error *err)
+{
+    struct steti_draft_limits l = {.max_src = e->options.max_src, .max_tgt = e->options.max_out + 1};
+    e->slots = steti_calloc((size_t)e->options.batch_size, sizeof *e->slots);
+    if (e->slots == NULL) {
+        return steti_fail_nomem(err, "the engine's slots", (size_t)e->options.batch_size * sizeof *e->slots);
+    }
+    for (int i = 0; i < e->options.batch_size; i++) {
+        e->slots[i].engine = e;
+        STETI_TRY(e->options.draft->open(&l, &e->slots[i].draft, err));
+        e->n_open = i + 1;
+    }
+    return STET_OK;
+}
+
+static stet_status open_arrays(struct steti_engine *e, stet_error *err)
+{
+    size_t rows = (size_t)e->session.limits.max_rows, out = (size_t)e->options.max_out + 1;
+    size_t ints = 4 * rows + 2 * (size_t)e->options.batch_size + out;
+    int32_t *p = steti_calloc(ints, sizeof *p);
+    e->ints = p;
+    e->logprob = steti_calloc(rows + out, sizeof *e->logprob);
+    if (p == NULL || e->logprob == NULL) {
+        return steti_fail_nomem(err, "the engine's row arrays", ints * sizeof *p);
+    }
+    e->ids = p;
+    e->pos = p + rows;
+    e->row_slot = p + 2 * rows;
+    e->predicted = p + 3 * rows;
+    e->lens = p + 4 * rows;
+    e->seq_slot = e->lens + e->options.batch_size;
+    e->check_out = e->seq_slot + e->options.batch_size;
+    e->check_logprob = e->logprob + rows;
+    return STET_OK;
+}
+
+static stet_status check_options(const struct steti_engine_options *o, stet_error *err)
+{
+    if (o->draft == NULL || o->clock == NULL || o->batch_size < 1 || o->max_src < 1 || o->max_out < 1 ||
+        o->draft_window < 0) {
+        return steti_fail(err, STET_E_INVALID, "engine options: sizes must be at least 1 and a policy must be set");
+    }
+    return STET_OK;
+}
+
+stet_status steti_engine_open(const struct steti_model *m, struct steti_backend *backend,
+                              const struct steti_engine_options *o, struct steti_engine **out, stet_error *err)
+{
+    struct steti_engine *e;
+    struct steti_session_limits l;
+    stet_status st;
+    *out = NULL;
+    STETI_TRY(check_options(o, err));
+    l = session_limits(o);
+    e = steti_calloc(1, sizeof *e);
+    if (e == NULL) {
+        return steti_fail_nomem(err, "an engine", sizeof *e);
+    }
+    e->options = *o;
+    e->window = window_of(o);
+    e->spec = steti_model_spec(m);
+    STETI_TRY_GOTO(steti_session_open(m, backend, &l, &e->session, err), st, fail);
+    STETI_TRY_GOTO(open_arrays(e, err), st, fail);
+    STETI_TRY_GOTO(open_slots(e, err), st, fail);
+    *out = e;
+    return STET_OK;
+fail:
+    steti_engine_close(e);
+    return st;
+}
+
+void steti_engine_close(struct steti_engine *e)
+{
+    if (e == NULL) {
+        return;
+    }
+    for (int i = 0; i < e->n_open; i++) {
+        e->options.draft->close(e->slots[i].draft);
+    }
+    steti_free(e->slots);
+    steti_free(e->ints);
+    steti_free(e->logprob);
+    steti_session_close(&e->session);
+    steti_free(e);
+}
+
+/* Remembers the first failure only: err keeps the sentence that explains it. */
+static void keep_first(stet_status *first, stet_status st)
+{
+    if (*first == STET_OK) {
+        *first = st;
+    }
+}
+
+/* Decodes the job again with the plain loop, alone in the engine, and compares every token and, where
+ * scores are on, every bit of its log probability. */
+static stet_status verify_job(struct steti_engine *e, struct steti_job *job, size_t index, stet_error *err)
+{
+    struct steti_job again = {.src = job->src, .n_src = job->n_src, .out = e->check_out};
+    size_t n = (size_t)job->n_out;
+    again.logprob = job->logprob != NULL ? e->check_logprob : NULL;
+    STETI_TRY(request_run(e, &again, 1, &steti_draft_none, err));
+    job->counts.verified = 1;
+    e->totals.verified++;
+    for (size_t i = 0; i < n && i < (size_t)again.n_out; i++) {
+        if (job->out[i] != again.out[i]) {
+            return steti_fail(err, STET_E_VERIFY,
+                              "sentence %zu: drafted decoding gives token %d at position %zu, greedy decoding gives %d",
+                              index, job->out[i], i, again.out[i]);
+        }
+    }
+    if (job->n_out != again.n_out || job->finished != again.finished) {
+        return steti_fail(err, STET_E_VERIFY, "sentence %zu: drafted decoding gives %d tokens, greedy decoding gives %d",
+                          index, job->n_out, again.n_out);
+    }
+    if (job->logprob != NULL && memcmp(job->logprob, again.logprob, (n + (size_t)job->finished) * sizeof(float)) != 0) {
+        return steti_fail(err, STET_E_VERIFY, "sentence %zu: same tokens, but log probabilities with other bits", index);
+    }
+    return STET_OK;
+}
+
+stet_status steti_engine_run(struct steti_engine *e, struct steti_job *jobs, size_t n, stet_error *err)
+{
+    stet_status first = request_run(e, jobs, n, e->options.draft, err);
+    for (size_t i = 0; i < n && e->options.verify; i++) {
+        if (jobs[i].status == STET_OK) {
+            jobs[i].status = verify_job(e, &jobs[i], i, first == STET_OK ? err : NULL);
+            keep_first(&first, jobs[i].status);
+        }
+    }
+    return first;
+}
+
+void steti_engine_totals(const struct steti_engine *e, struct steti_counts *counts, struct steti_engine_times *times)
+{
+    *counts = e->totals;
+    *times = e->times;
+}

@@ -1,0 +1,275 @@
+#include "request.h"
+
+#include <string.h>
+
+#include "ngram_index.h"
+#include "verify.h"
+
+size_t request_bytes(const struct steti_engine_options *o, int max_rows)
+{
+    size_t rows = (size_t)max_rows, slots = (size_t)o->batch_size;
+    size_t index = STETI_NGRAM_MAX * 8 * (size_t)o->max_src + (size_t)o->max_out;
+    return rows * 20 + slots * (index * sizeof(int32_t) + sizeof(struct slot));
+}
+
+/* The jobs of one call, and how far they were taken. */
+struct run {
+    struct steti_engine *e;
+    struct steti_job *jobs;
+    size_t n, next;
+    stet_status first;
+    stet_error *err;
+};
+
+/* Only the first failure may write the caller's error. */
+static stet_error *error_of(const struct run *r)
+{
+    return r->first == STET_OK ? r->err : NULL;
+}
+
+static void release(struct steti_engine *e, struct slot *s)
+{
+    steti_kv_release(&e->session.kv, s->kv);
+    s->job = NULL;
+    e->n_active--;
+}
+
+static void finish(struct run *r, struct slot *s, stet_status st)
+{
+    struct steti_engine *e = r->e;
+    struct steti_job *job = s->job;
+    job->status = st;
+    if (r->first == STET_OK) {
+        r->first = st;
+    }
+    if (e->policy == e->options.draft) {
+        job->counts.reentries = (uint64_t)e->policy->reentries(s->draft);
+        e->totals.passes += job->counts.passes;
+        e->totals.rows += job->counts.rows;
+        e->totals.drafted += job->counts.drafted;
+        e->totals.accepted += job->counts.accepted;
+        e->totals.reentries += job->counts.reentries;
+    }
+    release(e, s);
+}
+
+static stet_status check_job(const struct steti_engine *e, const struct steti_job *job, stet_error *err)
+{
+    if (job->n_src < 0 || job->n_src > e->options.max_src) {
+        return steti_fail(err, STET_E_TOO_LONG, "sentence of %d tokens, the engine's limit is %d", job->n_src,
+                          e->options.max_src);
+    }
+    for (int i = 0; i < job->n_src; i++) {
+        if (job->src[i] < 0 || job->src[i] >= e->spec->vocab_size) {
+            return steti_fail(err, STET_E_INVALID, "token %d at position %d is not in the vocabulary of %d", job->src[i],
+                              i, e->spec->vocab_size);
+        }
+    }
+    return STET_OK;
+}
+
+static struct slot *free_slot(struct steti_engine *e)
+{
+    for (int i = 0; i < e->options.batch_size; i++) {
+        if (e->slots[i].job == NULL) {
+            return &e->slots[i];
+        }
+    }
+    return NULL;
+}
+
+static void reset_job(struct steti_job *job)
+{
+    job->n_out = 0;
+    job->finished = 0;
+    job->status = STET_OK;
+    memset(&job->counts, 0, sizeof job->counts);
+}
+
+/* Takes jobs into free slots as long as their tokens fit into one encoder call; returns its rows. */
+static int admit(struct run *r, int *n_seqs)
+{
+    struct steti_engine *e = r->e;
+    int rows = 0;
+    *n_seqs = 0;
+    while (r->next < r->n) {
+        struct steti_job *job = &r->jobs[r->next];
+        struct slot *s = free_slot(e);
+        stet_status st;
+        if (s == NULL || (rows > 0 && rows + job->n_src + 1 > e->session.limits.max_rows)) {
+            break;
+        }
+        r->next++;
+        reset_job(job);
+        st = check_job(e, job, error_of(r));
+        if (st != STET_OK) {
+            job->status = st;
+            r->first = r->first == STET_OK ? st : r->first;
+            continue;
+        }
+        s->job = job;
+        s->kv = steti_kv_acquire(&e->session.kv);
+        e->n_active++;
+        e->policy->begin(s->draft, job->src, job->n_src);
+        memcpy(e->ids + rows, job->src, (size_t)job->n_src * sizeof *e->ids);
+        e->ids[rows + job->n_src] = e->spec->eos_id;
+        e->lens[*n_seqs] = job->n_src + 1;
+        e->seq_slot[(*n_seqs)++] = s->kv;
+        rows += job->n_src + 1;
+    }
+    return rows;
+}
+
+static stet_status encode_new(struct run *r)
+{
+    struct steti_engine *e = r->e;
+    uint64_t start = steti_now(e->options.clock);
+    int n_seqs, rows = admit(r, &n_seqs);
+    struct steti_encode_batch b = {n_seqs, rows, e->ids, e->lens, e->seq_slot};
+    stet_status st = n_seqs > 0 ? steti_model_encode(&e->session, &b, error_of(r)) : STET_OK;
+    e->times.encode_ns += steti_now(e->options.clock) - start;
+    return st;
+}
+
+/* Tokens that this sentence may draft now: window, its share of the rows, and what may still be emitted. */
+static int draft_budget(const struct steti_engine *e, const struct steti_job *job, int share)
+{
+    int left = e->options.max_out - job->n_out - 1;
+    int budget = share < e->window ? share : e->window;
+    return left < budget ? left : budget;
+}
+
+/* Adds the rows of one sentence: the last emitted token (or the start token) and the draft behind it. */
+static int plan_slot(struct steti_engine *e, struct slot *s, int row, int share)
+{
+    struct steti_job *job = s->job;
+    int budget = draft_budget(e, job, share);
+    s->first_row = row;
+    e->ids[row] = job->n_out > 0 ? job->out[job->n_out - 1] : e->spec->start_id;
+    s->n_draft = budget > 0 ? e->policy->propose(s->draft, budget, e->ids + row + 1) : 0;
+    for (int i = 0; i <= s->n_draft; i++) {
+        if (i > 0 && e->ids[row + i] == e->spec->eos_id) {
+            s->n_draft = i - 1; /* the end of a sentence is never drafted */
+            break;
+        }
+        e->pos[row + i] = job->n_out + i;
+        e->row_slot[row + i] = s->kv;
+    }
+    return row + 1 + s->n_draft;
+}
+
+/* Takes over what the pass says about one sentence; 1 when the sentence is done. */
+static int commit_slot(struct steti_engine *e, struct slot *s)
+{
+    struct steti_job *job = s->job;
+    const int32_t *predicted = e->predicted + s->first_row;
+    struct steti_verdict v = steti_verify(e->ids + s->first_row + 1, s->n_draft, predicted, e->spec->eos_id);
+    int keep = v.emitted - v.finished;
+    memcpy(job->out + job->n_out, predicted, (size_t)keep * sizeof *job->out);
+    if (job->logprob != NULL) {
+        memcpy(job->logprob + job->n_out, e->logprob + s->first_row, (size_t)v.emitted * sizeof *job->logprob);
+    }
+    job->n_out += keep;
+    job->finished = v.finished;
+    job->counts.passes++;
+    job->counts.rows += (uint64_t)s->n_draft + 1;
+    job->counts.drafted += (uint64_t)s->n_draft;
+    job->counts.accepted += (uint64_t)v.matched;
+    e->policy->accept(s->draft, predicted, v.emitted, v.matched);
+    steti_kv_set_len(&e->session.kv, s->kv, job->n_out);
+    return v.finished || job->n_out >= e->options.max_out;
+}
+
+static stet_status decode_rows(struct run *r, int first, int n)
+{
+    struct steti_engine *e = r->e;
+    struct steti_decode_batch b = {.n_rows = n,
+                                   .ids = e->ids + first,
+                                   .pos = e->pos + first,
+                                   .slots = e->row_slot + first,
+                                   .out_ids = e->predicted + first,
+                                   .out_logprob = e->options.scores ? e->logprob + first : NULL};
+    return steti_model_decode(&e->session, &b, error_of(r));
+}
+
+/* One pass failed: runs each sentence's rows alone, so that only the sentence at fault fails. */
+static void decode_one_by_one(struct run *r)
+{
+    struct steti_engine *e = r->e;
+    for (int i = 0; i < e->options.batch_size; i++) {
+        struct slot *s = &e->slots[i];
+        stet_status st;
+        if (s->job == NULL) {
+            continue;
+        }
+        st = decode_rows(r, s->first_row, 1 + s->n_draft);
+        if (st != STET_OK || commit_slot(e, s)) {
+            finish(r, s, st);
+        }
+    }
+}
+
+static void pass(struct run *r)
+{
+    struct steti_engine *e = r->e;
+    int share = e->session.limits.max_rows / e->n_active - 1;
+    int rows = 0;
+    uint64_t start = steti_now(e->options.clock);
+    stet_error *err = r->err;
+    stet_status st;
+    for (int i = 0; i < e->options.batch_size; i++) {
+        if (e->slots[i].job != NULL) {
+            rows = plan_slot(e, &e->slots[i], rows, share);
+        }
+    }
+    /* The error of a pass with several sentences is reported by the sentence at fault. */
+    r->err = e->n_active == 1 ? err : NULL;
+    st = decode_rows(r, 0, rows);
+    r->err = err;
+    if (st != STET_OK && e->n_active > 1) {
+        decode_one_by_one(r);
+    } else {
+        for (int i = 0; i < e->options.batch_size; i++) {
+            struct slot *s = &e->slots[i];
+            if (s->job != NULL && (st != STET_OK || commit_slot(e, s))) {
+                finish(r, s, st);
+            }
+        }
+    }
+    e->times.decode_ns += steti_now(e->options.clock) - start;
+}
+
+/* The device failed outside any one sentence: everything in flight and everything waiting fails with it. */
+static void fail_all(struct run *r, stet_status st)
+{
+    struct steti_engine *e = r->e;
+    for (int i = 0; i < e->options.batch_size; i++) {
+        if (e->slots[i].job != NULL) {
+            finish(r, &e->slots[i], st);
+        }
+    }
+    for (; r->next < r->n; r->next++) {
+        reset_job(&r->jobs[r->next]);
+        r->jobs[r->next].status = st;
+    }
+    if (r->first == STET_OK) {
+        r->first = st;
+    }
+}
+
+stet_status request_run(struct steti_engine *e, struct steti_job *jobs, size_t n,
+                        const struct steti_draft_ops *policy, stet_error *err)
+{
+    struct run r = {.e = e, .jobs = jobs, .n = n, .first = STET_OK, .err = err};
+    e->policy = policy;
+    while (r.next < r.n || e->n_active > 0) {
+        stet_status st = encode_new(&r);
+        if (st != STET_OK) {
+            fail_all(&r, st);
+        }
+        if (e->n_active > 0) {
+            pass(&r);
+        }
+    }
+    return r.first;
+}

@@ -1,0 +1,45 @@
+/* request.h - the state of a sentence in flight, and the loop that moves all of them on. Private to host/engine.
+ *
+ * A slot's life: free -> admitted (slot of the cache taken) -> encoded -> passes -> done -> free. The cache holds
+ * exactly as many rows as tokens were emitted: the row of the last emitted token is computed by the next
+ * pass. */
+#ifndef STETI_REQUEST_H
+#define STETI_REQUEST_H
+
+#include "engine.h"
+
+struct slot {
+    struct steti_engine *engine;
+    struct steti_job *job; /* NULL: free */
+    struct steti_draft *draft;
+    int kv;        /* slot of the cache */
+    int first_row; /* of this pass */
+    int n_draft;
+};
+
+struct steti_engine {
+    struct steti_engine_options options;
+    int window;
+    const struct steti_spec *spec;
+    struct steti_session session;
+    struct slot *slots;
+    int n_open, n_active;
+    int32_t *ints;
+    int32_t *ids, *pos, *row_slot, *predicted; /* [max_rows] */
+    int32_t *lens, *seq_slot;                  /* [batch_size] */
+    float *logprob;                            /* [max_rows] */
+    int32_t *check_out;                        /* [max_out + 1], for verify */
+    float *check_logprob;                      /* [max_out + 1] */
+    const struct steti_draft_ops *policy;      /* of the current run */
+    struct steti_counts totals;
+    struct steti_engine_times times;
+};
+
+/* Bytes of the engine's own arrays and drafts. */
+size_t request_bytes(const struct steti_engine_options *o, int max_rows);
+
+/* Decodes all jobs with `policy`: the engine's own, or steti_draft_none. */
+stet_status request_run(struct steti_engine *e, struct steti_job *jobs, size_t n,
+                        const struct steti_draft_ops *policy, stet_error *err);
+
+#endif
