@@ -1,0 +1,37 @@
+/* check.h - argument checks that every backend runs before it dispatches an op.
+ *
+ * They catch errors of the caller (sizes that do not fit, pointers that are missing, rows over the
+ * reserved limits) and give STET_E_INVALID with the op's name and the figure that is wrong. They read the
+ * host arrays once and touch no backend memory.
+ */
+#ifndef STETI_CHECK_H
+#define STETI_CHECK_H
+
+#include "backend.h"
+
+/* The first member of every backend's struct steti_matrix. */
+struct steti_matrix_shape {
+    int n_out, n_in;
+};
+
+/* What reserve was asked for. */
+struct steti_limits {
+    int max_rows, max_in, max_keys;
+};
+
+/* Longest row of an int8 matrix: 255 * 128 * 65536 still fits the 32-bit sums of every kernel. */
+#define STETI_I8_MAX_IN 65536
+
+stet_status steti_check_pack(const struct steti_tensor *src, const struct steti_tensor *scale,
+                             enum steti_dtype compute, stet_error *err);
+stet_status steti_check_reserve(int max_rows, int max_in, int max_keys, stet_error *err);
+stet_status steti_check_embed(const struct steti_embed_params *p, stet_error *err);
+stet_status steti_check_norm(const struct steti_norm_params *p, stet_error *err);
+stet_status steti_check_linear(const struct steti_linear_params *p, const struct steti_limits *l,
+                               stet_error *err);
+stet_status steti_check_attention(const struct steti_attention_params *p,
+                                  const struct steti_limits *l, stet_error *err);
+stet_status steti_check_argmax(const struct steti_argmax_params *p, const struct steti_limits *l,
+                               stet_error *err);
+
+#endif
