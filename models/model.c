@@ -107,18 +107,34 @@ static stet_status bind_dec_layer(struct binder *b, int j, stet_error *err)
     return bind_layer_norm(b, layer, "final_layer_norm", &l->final_norm, err);
 }
 
-/* fairseq's form; the angles in double, as the values are rounded once. */
+/* How many rows are made by rotating the one before instead of calling sin and cos; the error stays far under the
+ * rounding to float. */
+#define ROTATED_ROWS 32
+
+/* fairseq's form: column i is sin(t f), column half + i is cos(t f). */
+static void fill_sinusoid_column(float *out, int rows, int d, int offset, double freq)
+{
+    int half = d / 2;
+    double ds = sin(freq), dc = cos(freq), s = 0.0, c = 1.0;
+    for (int t = 0; t < rows; t++) {
+        if (t % ROTATED_ROWS == 0) {
+            s = sin((double)(t + offset) * freq);
+            c = cos((double)(t + offset) * freq);
+        }
+        out[(size_t)t * (size_t)d] = (float)s;
+        out[(size_t)t * (size_t)d + (size_t)half] = (float)c;
+        double next = s * dc + c * ds;
+        c = c * dc - s * ds;
+        s = next;
+    }
+}
+
 static void fill_sinusoid(float *out, int rows, int d, int offset)
 {
     int half = d / 2;
     double step = half > 1 ? log(10000.0) / (half - 1) : 0.0;
     for (int i = 0; i < half; i++) {
-        double freq = exp(-step * i);
-        for (int t = 0; t < rows; t++) {
-            double angle = (double)(t + offset) * freq;
-            out[(size_t)t * (size_t)d + (size_t)i] = (float)sin(angle);
-            out[(size_t)t * (size_t)d + (size_t)(half + i)] = (float)cos(angle);
-        }
+        fill_sinusoid_column(out + i, rows, d, offset, exp(-step * i));
     }
 }
 

@@ -138,7 +138,11 @@ static stet_status verify_job(struct steti_engine *e, struct steti_job *job, siz
     struct steti_job again = {.src = job->src, .n_src = job->n_src, .out = e->check_out};
     size_t n = (size_t)job->n_out;
     again.logprob = job->logprob != NULL ? e->check_logprob : NULL;
-    STETI_TRY(request_run(e, &again, 1, &steti_draft_none, err));
+    stet_status st;
+    e->checking = 1;
+    st = request_run(e, &again, 1, &steti_draft_none, err);
+    e->checking = 0;
+    STETI_TRY(st);
     job->counts.verified = 1;
     e->totals.verified++;
     for (size_t i = 0; i < n && i < (size_t)again.n_out; i++) {

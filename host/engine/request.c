@@ -42,7 +42,7 @@ static void finish(struct run *r, struct slot *s, stet_status st)
     if (r->first == STET_OK) {
         r->first = st;
     }
-    if (e->policy == e->options.draft) {
+    if (!e->checking) {
         job->counts.reentries = (uint64_t)e->policy->reentries(s->draft);
         e->totals.passes += job->counts.passes;
         e->totals.rows += job->counts.rows;
@@ -127,7 +127,7 @@ static stet_status encode_new(struct run *r)
     int n_seqs, rows = admit(r, &n_seqs);
     struct steti_encode_batch b = {n_seqs, rows, e->ids, e->lens, e->seq_slot};
     stet_status st = n_seqs > 0 ? steti_model_encode(&e->session, &b, error_of(r)) : STET_OK;
-    e->times.encode_ns += steti_now(e->options.clock) - start;
+    e->times.encode_ns += e->checking ? 0 : steti_now(e->options.clock) - start;
     return st;
 }
 
@@ -166,7 +166,7 @@ static int commit_slot(struct steti_engine *e, struct slot *s)
     struct steti_verdict v = steti_verify(e->ids + s->first_row + 1, s->n_draft, predicted, e->spec->eos_id);
     int keep = v.emitted - v.finished;
     memcpy(job->out + job->n_out, predicted, (size_t)keep * sizeof *job->out);
-    if (job->logprob != NULL) {
+    if (e->options.scores && job->logprob != NULL) {
         memcpy(job->logprob + job->n_out, e->logprob + s->first_row, (size_t)v.emitted * sizeof *job->logprob);
     }
     job->n_out += keep;
@@ -236,7 +236,7 @@ static void pass(struct run *r)
             }
         }
     }
-    e->times.decode_ns += steti_now(e->options.clock) - start;
+    e->times.decode_ns += e->checking ? 0 : steti_now(e->options.clock) - start;
 }
 
 /* The device failed outside any one sentence: everything in flight and everything waiting fails with it. */

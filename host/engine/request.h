@@ -31,6 +31,7 @@ struct steti_engine {
     int32_t *check_out;                        /* [max_out + 1], for verify */
     float *check_logprob;                      /* [max_out + 1] */
     const struct steti_draft_ops *policy;      /* of the current run */
+    int checking;                              /* a verifying run: not part of the totals */
     struct steti_counts totals;
     struct steti_engine_times times;
 };

@@ -205,7 +205,8 @@ typedef struct stet_request {
 /* Immutable, reference counted, any thread. Independent of the engine that made it. */
 typedef struct stet_result stet_result;
 
-/* Corrects n requests together. On return results[i] is a result or, where statuses[i] (optional array) is
+/* Corrects n requests together. What has no letter in it is passed through, and so is a sentence whose output did not
+ * end within max_decoding_length (counted as `unfinished`). On return results[i] is a result or, where statuses[i] (optional array) is
  * not STET_OK, NULL. Returns STET_OK if all went well, else the first error, which err describes.
  * One request's bad input does not disturb the others. */
 STET_API stet_status stet_correct_batch(stet_engine *engine, const stet_request *requests, size_t n,
@@ -271,6 +272,7 @@ typedef struct stet_stats {
     uint64_t rejected;  /* drafted - accepted */
     uint64_t reentries; /* drafts found again in the source after a correction */
     uint64_t verified;  /* sentences decoded a second time by option verify */
+    uint64_t unfinished; /* sentences left as they were because their output did not end */
     /* Wall time. For one request: of the batch it was in, divided by nothing. */
     uint64_t tokenize_ns, encode_ns, decode_ns, total_ns;
     uint64_t memory_bytes; /* engine: working memory reserved; request: 0 */

@@ -1,0 +1,199 @@
+#include "api_options.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_BATCH 1024
+#define MAX_TOKENS 65536
+
+void api_options_defaults(struct api_options *o)
+{
+    memset(o, 0, sizeof *o);
+    memcpy(o->device, "auto", 5);
+    o->draft = &steti_draft_edit;
+    o->draft_window = -1;
+    o->batch_size = 8;
+    o->max_input = 256;
+    o->max_output = 256;
+}
+
+typedef stet_status (*setter)(struct api_options *o, const char *key, const char *value, stet_error *err);
+
+static stet_status wrong(const char *key, const char *value, const char *legal, stet_error *err)
+{
+    return steti_fail(err, STET_E_INVALID, "option %s: \"%.60s\" is not possible, use %s", key, value, legal);
+}
+
+static stet_status parse_int(const char *key, const char *value, int lo, int hi, int *out, stet_error *err)
+{
+    char *end;
+    long v;
+    errno = 0;
+    v = strtol(value, &end, 10);
+    if (errno != 0 || end == value || *end != '\0' || v < lo || v > hi) {
+        return steti_fail(err, STET_E_INVALID, "option %s: \"%.60s\" is not possible, use a whole number from %d to %d",
+                          key, value, lo, hi);
+    }
+    *out = (int)v;
+    return STET_OK;
+}
+
+static stet_status parse_switch(const char *key, const char *value, int *out, stet_error *err)
+{
+    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0) {
+        return wrong(key, value, "0 or 1", err);
+    }
+    *out = value[0] == '1';
+    return STET_OK;
+}
+
+static stet_status set_device(struct api_options *o, const char *key, const char *value, stet_error *err)
+{
+    if (strcmp(value, "auto") != 0 && strcmp(value, "cpu") != 0 && strcmp(value, "cuda") != 0) {
+        return wrong(key, value, "auto, cpu or cuda", err);
+    }
+    memcpy(o->device, value, strlen(value) + 1);
+    return STET_OK;
+}
+
+static stet_status set_compute(struct api_options *o, const char *key, const char *value, stet_error *err)
+{
+    if (strcmp(value, "auto") == 0) {
+        o->compute = API_COMPUTE_AUTO;
+    } else if (strcmp(value, "float32") == 0) {
+        o->compute = API_COMPUTE_F32;
+    } else if (strcmp(value, "int8") == 0) {
+        o->compute = API_COMPUTE_I8;
+    } else {
+        return wrong(key, value, "auto, int8 or float32", err);
+    }
+    return STET_OK;
+}
+
+static stet_status set_threads(struct api_options *o, const char *key, const char *value, stet_error *err)
+{
+    return parse_int(key, value, 1, 256, &o->threads, err);
+}
+
+static stet_status set_decoding(struct api_options *o, const char *key, const char *value, stet_error *err)
+{
+    if (strcmp(value, "aggressive") != 0 && strcmp(value, "greedy") != 0) {
+        return wrong(key, value, "aggressive or greedy", err);
+    }
+    o->greedy = value[0] == 'g';
+    return STET_OK;
+}
+
+static stet_status set_draft(struct api_options *o, const char *key, const char *value, stet_error *err)
+{
+    o->draft = steti_draft_find(value);
+    return o->draft != NULL ? STET_OK : wrong(key, value, "edit, sad or none", err);
+}
+
+static stet_status set_window(struct api_options *o, const char *key, const char *value, stet_error *err)
+{
+    if (strcmp(value, "auto") == 0) {
+        o->draft_window = -1;
+        return STET_OK;
+    }
+    return parse_int(key, value, 0, MAX_TOKENS, &o->draft_window, err);
+}
+
+static stet_status set_batch(struct api_options *o, const char *key, const char *value, stet_error *err)
+{
+    return parse_int(key, value, 1, MAX_BATCH, &o->batch_size, err);
+}
+
+static stet_status set_max_input(struct api_options *o, const char *key, const char *value, stet_error *err)
+{
+    return parse_int(key, value, 8, MAX_TOKENS, &o->max_input, err);
+}
+
+static stet_status set_max_output(struct api_options *o, const char *key, const char *value, stet_error *err)
+{
+    return parse_int(key, value, 8, MAX_TOKENS, &o->max_output, err);
+}
+
+static stet_status set_memory(struct api_options *o, const char *key, const char *value, stet_error *err)
+{
+    static const char legal[] = "a number of bytes, with K, M or G (such as 256M)";
+    char *end;
+    unsigned long long v, unit = 1;
+    errno = 0;
+    v = strtoull(value, &end, 10);
+    if (errno != 0 || end == value || value[0] == '-') {
+        return wrong(key, value, legal, err);
+    }
+    if (*end == 'K' || *end == 'M' || *end == 'G') {
+        unit = *end == 'K' ? 1u << 10 : *end == 'M' ? 1u << 20 : 1u << 30;
+        end++;
+    }
+    if (*end != '\0' || v == 0 || v > SIZE_MAX / unit) {
+        return wrong(key, value, legal, err);
+    }
+    o->memory_limit = (size_t)(v * unit);
+    return STET_OK;
+}
+
+static stet_status set_verify(struct api_options *o, const char *key, const char *value, stet_error *err)
+{
+    return parse_switch(key, value, &o->verify, err);
+}
+
+static stet_status set_scores(struct api_options *o, const char *key, const char *value, stet_error *err)
+{
+    return parse_switch(key, value, &o->scores, err);
+}
+
+static const struct {
+    const char *key;
+    int scope;
+    setter set;
+} table[] = {
+    {"device", API_SCOPE_MODEL, set_device},
+    {"compute_type", API_SCOPE_MODEL, set_compute},
+    {"intra_threads", API_SCOPE_MODEL, set_threads},
+    {"decoding", API_SCOPE_ENGINE, set_decoding},
+    {"draft", API_SCOPE_ENGINE, set_draft},
+    {"draft_window", API_SCOPE_ENGINE, set_window},
+    {"batch_size", API_SCOPE_ENGINE, set_batch},
+    {"max_input_length", API_SCOPE_ENGINE, set_max_input},
+    {"max_decoding_length", API_SCOPE_ENGINE, set_max_output},
+    {"memory_limit", API_SCOPE_ENGINE, set_memory},
+    {"verify", API_SCOPE_ENGINE, set_verify},
+    {"scores", API_SCOPE_ENGINE, set_scores},
+};
+
+static stet_status apply(const stet_option *opt, int scopes, struct api_options *o, stet_error *err)
+{
+    if (opt->key == NULL || opt->value == NULL) {
+        return steti_fail(err, STET_E_INVALID, "an option has no key or no value (NULL)");
+    }
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (strcmp(table[i].key, opt->key) != 0) {
+            continue;
+        }
+        if ((table[i].scope & scopes) == 0) {
+            return steti_fail(err, STET_E_INVALID, "option %s belongs to %s", opt->key,
+                              table[i].scope == API_SCOPE_MODEL ? "stet_model_load" : "stet_engine_create");
+        }
+        return table[i].set(o, opt->key, opt->value, err);
+    }
+    return steti_fail(err, STET_E_INVALID, "there is no option \"%.60s\"", opt->key);
+}
+
+stet_status api_options_parse(const stet_option *list, size_t n, int scopes, struct api_options *o, stet_error *err)
+{
+    if (list == NULL && n > 0) {
+        return steti_fail(err, STET_E_INVALID, "%zu options announced, but the list is NULL", n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        STETI_TRY(apply(&list[i], scopes, o, err));
+    }
+    if (o->greedy) {
+        o->draft = &steti_draft_none;
+    }
+    return STET_OK;
+}

@@ -1,0 +1,28 @@
+/* api_options.h - key/value options of stet.h, parsed once into one struct. Private to host/api. */
+#ifndef STETI_API_OPTIONS_H
+#define STETI_API_OPTIONS_H
+
+#include "draft.h"
+#include "status.h"
+
+enum api_scope { API_SCOPE_MODEL = 1, API_SCOPE_ENGINE = 2 };
+enum api_compute { API_COMPUTE_AUTO, API_COMPUTE_F32, API_COMPUTE_I8 };
+
+struct api_options {
+    char device[16]; /* "auto", "cpu", "cuda" */
+    int compute;     /* enum api_compute */
+    int threads;     /* 0 = choose */
+    int greedy;
+    const struct steti_draft_ops *draft;
+    int draft_window; /* -1 = auto, 0 = no limit */
+    int batch_size, max_input, max_output;
+    size_t memory_limit; /* 0 = none */
+    int verify, scores;
+};
+
+void api_options_defaults(struct api_options *o);
+
+/* Applies options of the given scopes. STET_E_INVALID names the key and what is legal. */
+stet_status api_options_parse(const stet_option *list, size_t n, int scopes, struct api_options *o, stet_error *err);
+
+#endif

@@ -1,0 +1,148 @@
+#include <string.h>
+
+#include "alloc.h"
+#include "api_internal.h"
+#include "backends.h"
+#include "log.h"
+#include "thread.h"
+
+#define DEFAULT_MAX_THREADS 4
+
+const char *stet_version(void)
+{
+    return STET_VERSION;
+}
+
+static _Atomic int hooks_closed; /* set once a handle exists: hooks must come first */
+
+stet_status stet_set_hooks(const stet_hooks *hooks, stet_error *err)
+{
+    if (hooks == NULL || hooks->struct_size < sizeof *hooks) {
+        return steti_fail(err, STET_E_INVALID, "hooks: struct_size is smaller than this version of stet expects");
+    }
+    if ((hooks->mem_alloc == NULL) != (hooks->mem_free == NULL)) {
+        return steti_fail(err, STET_E_INVALID, "hooks: mem_alloc and mem_free must be set together");
+    }
+    if (atomic_load(&hooks_closed)) {
+        return steti_fail(err, STET_E_INVALID, "hooks: must be set before the first model is loaded");
+    }
+    steti_log_set_hook(hooks->log, hooks->log_ctx, hooks->log_level);
+    steti_alloc_set_hooks(hooks->mem_alloc, hooks->mem_free, hooks->mem_ctx);
+    return STET_OK;
+}
+
+stet_error *api_error(stet_error *err, stet_error *local)
+{
+    memset(local, 0, sizeof *local);
+    local->struct_size = sizeof *local;
+    return err != NULL ? err : local;
+}
+
+int api_threads(const struct api_options *o)
+{
+    int cpus = steti_cpu_count();
+    if (o->threads > 0) {
+        return o->threads;
+    }
+    return cpus < DEFAULT_MAX_THREADS ? cpus : DEFAULT_MAX_THREADS;
+}
+
+static enum steti_dtype compute_type(const struct api_options *o, const struct steti_weights *w)
+{
+    if (o->compute == API_COMPUTE_AUTO) {
+        return steti_model_stored_type(w) == STETI_I8 ? STETI_I8 : STETI_F32;
+    }
+    return o->compute == API_COMPUTE_I8 ? STETI_I8 : STETI_F32;
+}
+
+static stet_status check_vocabulary(const stet_model *m, const struct steti_spec *spec, const char *path,
+                                    stet_error *err)
+{
+    int pieces = steti_tokenizer_vocab_size(m->tokenizer);
+    if (pieces > spec->vocab_size) {
+        return steti_fail(err, STET_E_MODEL, "%s: the tokenizer has %d pieces, but config.json says vocab_size %d", path,
+                          pieces, spec->vocab_size);
+    }
+    return STET_OK;
+}
+
+static stet_status open_net(stet_model *m, const char *path, stet_error *err)
+{
+    struct steti_model_options mo = {.ops = m->ops, .backend = m->backend};
+    struct steti_weights *weights = NULL;
+    struct steti_spec spec;
+    stet_status st;
+    STETI_TRY(steti_spec_read(path, &spec, err));
+    STETI_TRY(check_vocabulary(m, &spec, path, err));
+    STETI_TRY(steti_weights_open(path, &weights, err));
+    mo.compute = compute_type(&m->options, weights);
+    st = steti_model_open(&spec, weights, path, &mo, &m->net, err);
+    steti_weights_close(weights);
+    return st;
+}
+
+void api_model_close(stet_model *m)
+{
+    if (m == NULL) {
+        return;
+    }
+    steti_model_close(m->net);
+    steti_tokenizer_close(m->tokenizer);
+    if (m->ops != NULL) {
+        m->ops->close(m->backend);
+    }
+    steti_free(m);
+}
+
+stet_status api_model_open(const char *path, const struct api_options *o, stet_model **out, stet_error *err)
+{
+    struct steti_backend_options bo = {.threads = 1};
+    stet_model *m = steti_calloc(1, sizeof *m);
+    stet_status st;
+    *out = NULL;
+    if (m == NULL) {
+        return steti_fail_nomem(err, "a model", sizeof *m);
+    }
+    atomic_store(&m->refs, 1);
+    m->options = *o;
+    STETI_TRY_GOTO(steti_backend_select(o->device, &m->ops, err), st, fail);
+    STETI_TRY_GOTO(m->ops->open(&bo, &m->backend, err), st, fail);
+    STETI_TRY_GOTO(steti_tokenizer_open(path, &m->tokenizer, err), st, fail);
+    STETI_TRY_GOTO(open_net(m, path, err), st, fail);
+    *out = m;
+    return STET_OK;
+fail:
+    api_model_close(m);
+    return st;
+}
+
+stet_status stet_model_load(const char *path, const stet_option *options, size_t n_options, stet_model **out,
+                            stet_error *err)
+{
+    struct api_options o;
+    stet_error local;
+    err = api_error(err, &local);
+    if (out == NULL || path == NULL) {
+        return steti_fail(err, STET_E_INVALID, "stet_model_load: path and out must not be NULL");
+    }
+    *out = NULL;
+    api_options_defaults(&o);
+    STETI_TRY(api_options_parse(options, n_options, API_SCOPE_MODEL, &o, err));
+    STETI_TRY(api_model_open(path, &o, out, err));
+    atomic_store(&hooks_closed, 1);
+    return STET_OK;
+}
+
+void stet_model_retain(stet_model *model)
+{
+    if (model != NULL) {
+        atomic_fetch_add_explicit(&model->refs, 1, memory_order_relaxed);
+    }
+}
+
+void stet_model_release(stet_model *model)
+{
+    if (model != NULL && atomic_fetch_sub_explicit(&model->refs, 1, memory_order_acq_rel) == 1) {
+        api_model_close(model);
+    }
+}
