@@ -3,6 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef STETI_X86
+#include <cpuid.h>
+#endif
+
 #include "alloc.h"
 #include "arena.h"
 #include "cpu_internal.h"
@@ -41,6 +45,13 @@ static int has_avx2(void)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
+/* The compilers' builtin does not know this feature by name yet: leaf 7, subleaf 1, EAX bit 4. */
+static int has_avx2vnni(void)
+{
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1u);
+}
+
 static int has_avx512(void)
 {
     __builtin_cpu_init();
@@ -57,6 +68,7 @@ static const struct {
 } instruction_sets[] = {
 #ifdef STETI_X86
     {&steti_kernels_avx512, has_avx512},
+    {&steti_kernels_avx2vnni, has_avx2vnni},
     {&steti_kernels_avx2, has_avx2},
 #endif
     {&steti_kernels_portable, always},
@@ -78,11 +90,13 @@ static stet_status choose_kernels(const char *isa, const struct steti_kernels **
             return steti_fail(err, STET_E_DEVICE, "this processor has no %s: use isa \"auto\"", isa);
         }
     }
-    if (strcmp(isa, "avx2") == 0 || strcmp(isa, "avx512") == 0 || strcmp(isa, "neon") == 0) {
+    if (strcmp(isa, "avx2") == 0 || strcmp(isa, "avx2vnni") == 0 || strcmp(isa, "avx512") == 0 ||
+        strcmp(isa, "neon") == 0) {
         return steti_fail(err, STET_E_DEVICE, "this build has no %s kernels: use isa \"auto\"", isa);
     }
     return steti_fail(err, STET_E_INVALID,
-                      "isa \"%s\" is unknown: expected auto, portable, avx2, avx512 or neon", isa);
+                      "isa \"%s\" is unknown: expected auto, portable, avx2, avx2vnni, avx512 "
+                      "or neon", isa);
 }
 
 stet_status steti_cpu_open_with(const struct steti_kernels *k, int threads, struct steti_backend **out,

@@ -87,7 +87,7 @@ struct steti_kernels {
 
 extern const struct steti_kernels steti_kernels_portable;
 #ifdef STETI_X86
-extern const struct steti_kernels steti_kernels_avx2, steti_kernels_avx512;
+extern const struct steti_kernels steti_kernels_avx2, steti_kernels_avx2vnni, steti_kernels_avx512;
 #endif
 
 /* A tile of logits: columns computed before they are looked at, and rows kept at once. */

@@ -78,23 +78,29 @@ VF_INLINE vf vf_act(vf x, enum steti_act act)
     }
 }
 
-/* What happens to 16 finished sums of row `row`, panel `panel`. */
-VF_INLINE void finish_panel(const struct steti_gemm_job *j, int row, int panel, vf v)
+/* What happens to the finished sums of some rows and panels: sums[row][panel][16]. Not inlined: it would stand
+ * in every tile once an accumulator, with all the activations. */
+static __attribute__((noinline)) void finish_tile(const struct steti_gemm_job *j, int row, int panel,
+                                                  int rows, int panels, const float *sums)
 {
-    int column = panel * 16;
-    int left = j->w->shape.n_out - column;
-    int64_t out_row = j->row_map != NULL ? j->row_map[row] : row;
-    v = vf_mul(v, vf_set1(j->alpha));
-    if (j->bias != NULL) {
-        v = vf_add(v, vf_load_n(j->bias + column, left, 0.0f));
+    for (int r = row; r < row + rows; r++) {
+        float *out = j->out + (j->row_map != NULL ? j->row_map[r] : r) * j->ld_out;
+        for (int p = panel; p < panel + panels; p++, sums += 16) {
+            int column = p * 16;
+            int left = j->w->shape.n_out - column;
+            vf v = vf_mul(vf_load(sums), vf_set1(j->alpha));
+            if (j->bias != NULL) {
+                v = vf_add(v, vf_load_n(j->bias + column, left, 0.0f));
+            }
+            if (j->act != STETI_ACT_NONE) {
+                v = vf_act(v, j->act);
+            }
+            if (j->residual != NULL) {
+                v = vf_add(v, vf_load_n(j->residual + r * j->ld_residual + column, left, 0.0f));
+            }
+            vf_store_n(out + (column - j->out_column0), left, v);
+        }
     }
-    if (j->act != STETI_ACT_NONE) {
-        v = vf_act(v, j->act);
-    }
-    if (j->residual != NULL) {
-        v = vf_add(v, vf_load_n(j->residual + row * j->ld_residual + column, left, 0.0f));
-    }
-    vf_store_n(j->out + out_row * j->ld_out + (column - j->out_column0), left, v);
 }
 
 #endif

@@ -38,7 +38,7 @@ static void gemm_f32(const struct steti_gemm_job *j)
 #else
             sum_f32(x, values, 0, j->n_in, acc);
 #endif
-            finish_panel(j, r, panel, vf_load(acc));
+            finish_tile(j, r, panel, 1, 1, acc);
         }
     }
 }
@@ -60,9 +60,10 @@ static void gemm_i8(const struct steti_gemm_job *j)
         vf scale = vf_load(j->w->scale + (size_t)panel * 16);
         for (int r = 0; r < j->n_rows; r++) {
             int32_t acc[16] = {0};
+            float sums[16];
             sum_i8(j->q + r * j->ld_q, values, groups, acc);
-            finish_panel(j, r, panel,
-                         vf_mul(vf_from_i32(acc), vf_mul(vf_set1(j->row_scale[r]), scale)));
+            vf_store(sums, vf_mul(vf_from_i32(acc), vf_mul(vf_set1(j->row_scale[r]), scale)));
+            finish_tile(j, r, panel, 1, 1, sums);
         }
     }
 }
