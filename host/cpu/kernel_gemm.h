@@ -7,7 +7,12 @@
 #ifndef STETI_KERNEL_GEMM_H
 #define STETI_KERNEL_GEMM_H
 
-#define UNROLL _Pragma("GCC unroll 16")
+/* Tiles stay in registers only if their loops disappear early. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 24")
+#endif
 
 /* Panel `panel` of the weights. */
 VF_INLINE const char *panel_at(const struct steti_gemm_job *j, int panel)

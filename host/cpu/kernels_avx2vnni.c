@@ -16,6 +16,13 @@
 
 #define MAX_ROWS 6
 
+/* Assembly for the reason given in kernels_avx512.c; without {vex} the assembler takes the AVX-512 form. */
+VF_INLINE __m256i dot4(__m256i acc, __m256i q, __m256i w)
+{
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(q), "x"(w));
+    return acc;
+}
+
 VF_INLINE __m256 surplus_off(__m256i acc, const int32_t *fixup)
 {
     const __m256i *f = (const __m256i *)(const void *)fixup;
@@ -40,8 +47,8 @@ VF_INLINE void tile_i8(const struct steti_gemm_job *j, int row, int panel, const
             __m256i w0 = _mm256_load_si256(v), w1 = _mm256_load_si256(v + 1);
             UNROLL for (int r = 0; r < rows; r++) {
                 __m256i a = _mm256_set1_epi32(load_4_bytes(q + (size_t)r * ld_q + at / 16));
-                lo[r * panels + p] = _mm256_dpbusd_avx_epi32(lo[r * panels + p], a, w0);
-                hi[r * panels + p] = _mm256_dpbusd_avx_epi32(hi[r * panels + p], a, w1);
+                lo[r * panels + p] = dot4(lo[r * panels + p], a, w0);
+                hi[r * panels + p] = dot4(hi[r * panels + p], a, w1);
             }
         }
     }

@@ -16,6 +16,14 @@
 
 #define MAX_ROWS 6
 
+/* Written as assembly because gcc copies the accumulators of some tile sizes once more in every step when it
+ * sees the intrinsic; tied operands leave it no choice. */
+VF_INLINE __m512i dot4(__m512i acc, __m512i q, __m512i w)
+{
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(q), "v"(w));
+    return acc;
+}
+
 VF_INLINE void tile_f32(const struct steti_gemm_job *j, int row, int panel, const int rows,
                         const int panels)
 {
@@ -25,10 +33,11 @@ VF_INLINE void tile_f32(const struct steti_gemm_job *j, int row, int panel, cons
     const int n = j->n_in;
     __m512 acc[24];
     float sums[24 * 16];
+    int k = 0;
     UNROLL for (int i = 0; i < rows * panels; i++) {
         acc[i] = _mm512_setzero_ps();
     }
-    for (int k = 0; k < n; k++) {
+    do {
         UNROLL for (int p = 0; p < panels; p++) {
             __m512 v = _mm512_load_ps(w + (size_t)p * next + (size_t)k * 64);
             UNROLL for (int r = 0; r < rows; r++) {
@@ -37,7 +46,7 @@ VF_INLINE void tile_f32(const struct steti_gemm_job *j, int row, int panel, cons
                                     acc[r * panels + p]);
             }
         }
-    }
+    } while (++k < n);
     UNROLL for (int i = 0; i < rows * panels; i++) {
         vf_store(sums + i * 16, acc[i]);
     }
@@ -59,12 +68,13 @@ VF_INLINE void tile_i8(const struct steti_gemm_job *j, int row, int panel, const
     const size_t next = j->w->panel_bytes;
     const int8_t *q = j->q + row * j->ld_q;
     const size_t ld_q = (size_t)j->ld_q;
-    __m512i acc[24];
     float sums[24 * 16];
+    __m512i acc[24];
+    size_t at = 0;
     UNROLL for (int i = 0; i < rows * panels; i++) {
         acc[i] = _mm512_setzero_si512();
     }
-    for (size_t at = 0; at < next; at += 64) {
+    do {
         __m512i v[8];
         UNROLL for (int p = 0; p < panels; p++) {
             v[p] = _mm512_load_si512((const void *)(w + (size_t)p * next + at));
@@ -72,10 +82,11 @@ VF_INLINE void tile_i8(const struct steti_gemm_job *j, int row, int panel, const
         UNROLL for (int r = 0; r < rows; r++) {
             __m512i a = _mm512_set1_epi32(load_4_bytes(q + (size_t)r * ld_q + at / 16));
             UNROLL for (int p = 0; p < panels; p++) {
-                acc[r * panels + p] = _mm512_dpbusd_epi32(acc[r * panels + p], a, v[p]);
+                acc[r * panels + p] = dot4(acc[r * panels + p], a, v[p]);
             }
         }
-    }
+        at += 64;
+    } while (at < next);
     UNROLL for (int r = 0; r < rows; r++) {
         UNROLL for (int p = 0; p < panels; p++) {
             int i = r * panels + p;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define VF_INLINE static inline __attribute__((always_inline))
+#define VF_INLINE static inline
 
 typedef struct {
     float f[16];
