@@ -198,10 +198,11 @@ class EdgeFormer(nn.Module):
         width = self.config.d_model // self.config.heads
         scores = self.split(q * width ** -0.5) @ self.split(k).transpose(2, 3)
         if causal:
-            mask = causal_mask(scores.shape[-1], scores)
+            mask = causal_mask(scores.shape[-1])
+        scores = scores.float()
         if mask is not None:
             scores = scores + mask
-        y = scores.softmax(-1) @ self.split(v)
+        y = scores.softmax(-1).to(v.dtype) @ self.split(v)
         return self.drop(sets.out_proj(y.transpose(1, 2).flatten(2)))
 
     def encode(self, source, mask=None):
@@ -257,7 +258,7 @@ class EdgeFormer(nn.Module):
         width = self.config.d_model // self.config.heads
         q = self.split(cq)[:, :heads] * width ** -0.5
         scores = q @ self.split(ck)[:, :heads].transpose(2, 3)
-        return scores if mask is None else scores + mask
+        return scores.float() if mask is None else scores.float() + mask
 
     def forward(self, source, target, mask=None):
         """Teacher-forced logits [B, T, V]."""
@@ -265,16 +266,15 @@ class EdgeFormer(nn.Module):
                                         mask)[0])
 
 
-def causal_mask(width, like):
+def causal_mask(width):
     """Additive mask [width, width] that hides the positions to come."""
-    hidden = torch.full((width, width), -1e9, dtype=like.dtype)
-    return hidden.triu_(1)
+    return torch.full((width, width), -1e9).triu_(1)
 
 
-def padding_mask(lengths, width, dtype=torch.float32):
+def padding_mask(lengths, width):
     """Additive mask [B, 1, 1, width]: -1e9 behind each row's length."""
     behind = torch.arange(width)[None] >= torch.as_tensor(lengths)[:, None]
-    mask = torch.zeros(behind.shape, dtype=dtype).masked_fill_(behind, -1e9)
+    mask = torch.zeros(behind.shape).masked_fill_(behind, -1e9)
     return mask[:, None, None]
 
 

@@ -17,11 +17,10 @@ def greedy_batch(model, sources, extra=20, keep_logits=False):
     of each step ([steps, rows, vocabulary]) when they are wanted.
     """
     longest = max(map(len, sources))
-    dtype = model.shared.weight.dtype
     source = torch.zeros(len(sources), longest, dtype=torch.long)
     for row, ids in enumerate(sources):
         source[row, :len(ids)] = torch.tensor(ids)
-    mask = padding_mask([len(ids) for ids in sources], longest, dtype)
+    mask = padding_mask([len(ids) for ids in sources], longest)
     states = model.encode(source, mask)
     caches = [{} for _ in range(model.config.decoder_layers)]
     token = torch.zeros(len(sources), 1, dtype=torch.long)

@@ -63,8 +63,7 @@ def batch_loss(model, batch, args, heads):
     source = torch.from_numpy(batch["source"])
     target = torch.from_numpy(batch["target"])
     weight = torch.from_numpy(batch["weight"])
-    dtype = model.shared.weight.dtype
-    mask = padding_mask(batch["lengths"], source.shape[1], dtype)
+    mask = padding_mask(batch["lengths"], source.shape[1])
     states = model.encode(source, mask)
     x, cq, ck = model.decode(torch.from_numpy(batch["input"]), states, mask)
     keep = (weight > 0).flatten().nonzero()[:, 0]
@@ -74,7 +73,7 @@ def batch_loss(model, batch, args, heads):
     if not heads:
         return token, token, token.detach() * 0
     scores = model.alignment_scores(cq, ck, mask, heads)
-    scores = scores.float().log_softmax(-1)
+    scores = scores.log_softmax(-1)
     places = torch.from_numpy(batch["places"])[:, None, :, None]
     found = scores.gather(3, places.expand(-1, heads, -1, -1))[..., 0]
     real = (weight > 0).float()[:, None]
@@ -89,7 +88,7 @@ class FlatWeights:
         self.live = list(model.parameters())
         flat = torch.cat([p.detach().flatten() for p in self.live])
         self.master = torch.nn.Parameter(flat.clone())
-        self.average = flat.clone()
+        self.average, self.steps = flat.clone(), 0
         self.optimizer = torch.optim.AdamW(
             [self.master], lr=args.lr, betas=(0.9, 0.98), eps=1e-9,
             weight_decay=args.weight_decay, fused=True)
@@ -120,7 +119,9 @@ class FlatWeights:
                 group["lr"] = rate
             if norm == norm:
                 self.optimizer.step()
-                self.average.lerp_(self.master.data, 1.0 - decay)
+                self.steps += 1
+                if self.steps % 4 == 0:
+                    self.average.lerp_(self.master.data, 1.0 - decay ** 4)
             self.publish(self.master.data)
         for live in self.live:
             live.grad = None
@@ -263,6 +264,8 @@ def worker(rank, args, store):
     restore(args, weights, state)
     queue, options = start_feeder(args, rank, state["step"])
     report = None
+    if args.pin:
+        os.sched_setaffinity(0, {rank % os.cpu_count()})
     if rank == 0:
         import sentencepiece
         pieces = sentencepiece.SentencePieceProcessor(
@@ -299,13 +302,15 @@ def parse_arguments():
               "decoder_ffn_dim": 256, "attention_groups": 0, "ffn_groups": 0,
               "lora_rank": 0, "workers": 2, "threads": 1, "tokens": 2000,
               "longest": 100, "reserved": 4000, "pool": 6000, "warmup": 700,
-              "guided_heads": 1, "log_every": 25, "dev": 600,
-              "dev_decode": 150, "dev_every": 2, "samples": 6, "seed": 1}
+              "guided_heads": 1, "log_every": 25, "dev": 300,
+              "dev_decode": 100, "dev_every": 4, "samples": 6, "seed": 1}
     for name, value in numbers.items():
         parser.add_argument("--" + name, type=float, default=value)
     for name, value in counts.items():
         parser.add_argument("--" + name, type=int, default=value)
     parser.add_argument("--decoder_shares_attention", action="store_true")
+    parser.add_argument("--pin", action="store_true",
+                        help="keep each worker on a core of its own")
     parser.add_argument("--resume", action="store_true")
     return parser.parse_args()
 
