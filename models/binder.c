@@ -69,9 +69,8 @@ int binder_has(const struct binder *b, const char *prefix)
     return index_of(b, name) >= 0;
 }
 
-/* The tensor with its shape checked; cols 0 = rank 1. */
-static stet_status find(struct binder *b, const char *name, int rows, int cols, struct steti_tensor *out,
-                        stet_error *err)
+stet_status bind_find(struct binder *b, const char *name, int rows, int cols, struct steti_tensor *out,
+                      stet_error *err)
 {
     char found[96], expected[48];
     ptrdiff_t i = index_of(b, name);
@@ -89,8 +88,8 @@ static stet_status find(struct binder *b, const char *name, int rows, int cols, 
                       steti_tensor_shape_text(out, found, sizeof found), expected);
 }
 
-static stet_status check_float(const struct binder *b, const char *name, const struct steti_tensor *t,
-                               stet_error *err)
+stet_status bind_check_float(const struct binder *b, const char *name, const struct steti_tensor *t,
+                             stet_error *err)
 {
     if (t->dtype == STETI_F32 || t->dtype == STETI_F16 || t->dtype == STETI_BF16) {
         return STET_OK;
@@ -116,8 +115,8 @@ stet_status bind_vector(struct binder *b, const char *name, int n, const float *
     struct steti_tensor t;
     float *host, *dev = NULL;
     stet_status st;
-    STETI_TRY(find(b, name, n, 0, &t, err));
-    STETI_TRY(check_float(b, name, &t, err));
+    STETI_TRY(bind_find(b, name, n, 0, &t, err));
+    STETI_TRY(bind_check_float(b, name, &t, err));
     host = steti_malloc((size_t)n * sizeof *host);
     if (host == NULL) {
         return steti_fail_nomem(err, name, (size_t)n * sizeof *host);
@@ -140,8 +139,8 @@ static const struct steti_matrix *already_packed(const struct steti_model *m, co
     return NULL;
 }
 
-static stet_status pack(struct binder *b, const struct steti_tensor *t, const struct steti_tensor *scale,
-                        const struct steti_matrix **out, stet_error *err)
+static stet_status pack(struct binder *b, const char *name, const struct steti_tensor *t,
+                        const struct steti_tensor *scale, const struct steti_matrix **out, stet_error *err)
 {
     struct steti_model *m = b->m;
     struct steti_matrix *matrix = NULL;
@@ -149,7 +148,10 @@ static stet_status pack(struct binder *b, const struct steti_tensor *t, const st
     stet_status st = steti_grow(&list, &m->cap_packed, m->n_packed + 1, sizeof *m->packed, err);
     m->packed = list;
     STETI_TRY(st);
-    STETI_TRY(m->ops->pack_matrix(m->backend, t, scale, b->compute, &matrix, err));
+    st = m->ops->pack_matrix(m->backend, t, scale, b->compute, &matrix, err);
+    if (st != STET_OK) {
+        return steti_fail_context(err, st, "%s: tensor \"%s\"", b->folder, name);
+    }
     m->packed[m->n_packed].data = t->data;
     m->packed[m->n_packed++].matrix = matrix;
     steti_weights_drop(b->weights, t);
@@ -162,19 +164,19 @@ stet_status bind_matrix(struct binder *b, const char *name, int rows, int cols, 
 {
     char scale_name[STETI_NAME_MAX];
     struct steti_tensor t, scale;
-    STETI_TRY(find(b, name, rows, cols, &t, err));
+    STETI_TRY(bind_find(b, name, rows, cols, &t, err));
     snprintf(scale_name, sizeof scale_name, "%s_scale", name);
     if (t.dtype == STETI_I8) {
-        STETI_TRY(find(b, scale_name, rows, 0, &scale, err));
+        STETI_TRY(bind_find(b, scale_name, rows, 0, &scale, err));
         if (scale.dtype != STETI_F32) {
             return steti_fail(err, STET_E_MODEL, "%s: tensor \"%s\" has type %s, expected F32", b->folder, scale_name,
                               steti_dtype_name(scale.dtype));
         }
     } else {
-        STETI_TRY(check_float(b, name, &t, err));
+        STETI_TRY(bind_check_float(b, name, &t, err));
     }
     *out = already_packed(b->m, t.data);
-    return *out != NULL ? STET_OK : pack(b, &t, t.dtype == STETI_I8 ? &scale : NULL, out, err);
+    return *out != NULL ? STET_OK : pack(b, name, &t, t.dtype == STETI_I8 ? &scale : NULL, out, err);
 }
 
 stet_status bind_linear(struct binder *b, const char *prefix, int n_out, int n_in, struct linear *out,

@@ -21,6 +21,12 @@ void binder_free(struct binder *b);
 /* 1 if "<prefix>.weight" is in the folder. */
 int binder_has(const struct binder *b, const char *prefix);
 
+/* The tensor "<name>" with its shape checked; cols 0 = [rows]. */
+stet_status bind_find(struct binder *b, const char *name, int rows, int cols, struct steti_tensor *out,
+                      stet_error *err);
+/* STET_E_MODEL unless the tensor is F32, F16 or BF16. */
+stet_status bind_check_float(const struct binder *b, const char *name, const struct steti_tensor *t,
+                             stet_error *err);
 /* "<name>" [rows, cols], with "<name>_scale" [rows] when it is I8. */
 stet_status bind_matrix(struct binder *b, const char *name, int rows, int cols, const struct steti_matrix **out,
                         stet_error *err);

@@ -175,6 +175,7 @@ static stet_status read_sharing(const struct source *s, struct steti_spec *m, st
 static stet_status read_switches(const struct source *s, struct steti_spec *m, stet_error *err)
 {
     int act = STETI_ACT_RELU, positions = STETI_POS_SINUSOIDAL, scale = 1;
+    m->tied_head = 1;
     m->norm = STETI_NORM_LAYER;
     m->norm_eps = 1e-5f;
     m->max_positions = 1024;
@@ -182,6 +183,7 @@ static stet_status read_switches(const struct source *s, struct steti_spec *m, s
     STETI_TRY(get_choice(s, "position_embedding_type", position_kinds, 0, &positions, err));
     STETI_TRY(get_real(s, "layer_norm_eps", 1e-12, 1.0, &m->norm_eps, err));
     STETI_TRY(get_bool(s, "scale_embedding", &scale, err));
+    STETI_TRY(get_bool(s, "tie_word_embeddings", &m->tied_head, err));
     STETI_TRY(get_int(s, "position_offset", 0, 1 << 16, 0, &m->position_offset, err));
     STETI_TRY(get_int(s, "max_position_embeddings", 2, 1 << 20, 0, &m->max_positions, err));
     if (m->family == STETI_FAMILY_TRANSFORMER) {
@@ -211,7 +213,6 @@ static stet_status read_ids(const struct source *s, int required, struct steti_s
     return STET_OK;
 }
 
-/* A 0 would be taken for the id 0, so generation_config.json is only read for what it says. */
 static stet_status parse_one(const char *text, size_t len, const char *folder, const char *file,
                              struct steti_json **root, stet_error *err)
 {
@@ -253,17 +254,20 @@ stet_status steti_spec_parse(const char *config, size_t config_len, const char *
     return st;
 }
 
+/* *text is NULL when the file is not required and not there; an empty file is text of length 0. */
 static stet_status map_named(const char *folder, const char *name, int required, struct steti_file_map *map,
-                             stet_error *err)
+                             const char **text, stet_error *err)
 {
     char *path = steti_path_join(folder, name);
     stet_status st = STET_OK;
     memset(map, 0, sizeof *map);
+    *text = NULL;
     if (path == NULL) {
         return steti_fail_nomem(err, "a path", strlen(folder));
     }
     if (required || steti_file_exists(path)) {
         st = steti_file_map_open(path, CONFIG_MAX_BYTES, map, err);
+        *text = map->len > 0 ? (const char *)map->data : "";
     }
     steti_free(path);
     return st;
@@ -272,11 +276,12 @@ static stet_status map_named(const char *folder, const char *name, int required,
 stet_status steti_spec_read(const char *folder, struct steti_spec *out, stet_error *err)
 {
     struct steti_file_map config, generation;
+    const char *config_text, *generation_text;
     stet_status st;
-    STETI_TRY(map_named(folder, "config.json", 1, &config, err));
-    STETI_TRY_GOTO(map_named(folder, "generation_config.json", 0, &generation, err), st, close_config);
-    st = steti_spec_parse((const char *)config.data, config.len, (const char *)generation.data, generation.len, folder,
-                          out, err);
+    STETI_TRY(map_named(folder, "config.json", 1, &config, &config_text, err));
+    STETI_TRY_GOTO(map_named(folder, "generation_config.json", 0, &generation, &generation_text, err), st,
+                   close_config);
+    st = steti_spec_parse(config_text, config.len, generation_text, generation.len, folder, out, err);
     steti_file_map_close(&generation);
 close_config:
     steti_file_map_close(&config);

@@ -160,15 +160,10 @@ static stet_status bind_learned(struct binder *b, const char *name, float **out,
     struct steti_model *m = b->m;
     size_t d = (size_t)m->spec.d_model, rows = (size_t)(m->spec.max_positions + m->spec.position_offset);
     struct steti_tensor t;
-    char text[96];
     float *host;
     stet_status st;
-    binder_ignore(b, name);
-    STETI_TRY(steti_weights_get(b->weights, name, &t, err));
-    if (t.rank != 2 || t.shape[0] != (int64_t)rows || t.shape[1] != (int64_t)d) {
-        return steti_fail(err, STET_E_MODEL, "%s: tensor \"%s\" has shape %s, config.json asks for [%zu, %zu]",
-                          b->folder, name, steti_tensor_shape_text(&t, text, sizeof text), rows, d);
-    }
+    STETI_TRY(bind_find(b, name, (int)rows, (int)d, &t, err));
+    STETI_TRY(bind_check_float(b, name, &t, err));
     host = steti_malloc(rows * d * sizeof *host);
     if (host == NULL) {
         return steti_fail_nomem(err, name, rows * d * sizeof *host);
@@ -192,7 +187,9 @@ static stet_status bind_embeddings(struct binder *b, stet_error *err)
     binder_ignore(b, "decoder.version");
     binder_ignore(b, "encoder.embed_positions._float_tensor");
     binder_ignore(b, "decoder.embed_positions._float_tensor");
-    if (binder_has(b, "lm_head")) {
+    if (m->spec.tied_head) {
+        binder_ignore(b, "lm_head.weight");
+    } else {
         STETI_TRY(bind_matrix(b, "lm_head.weight", m->spec.vocab_size, m->spec.d_model, &m->head, err));
     }
     if (m->spec.positions == STETI_POS_SINUSOIDAL) {

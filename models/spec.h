@@ -28,6 +28,7 @@ struct steti_spec {
     int dec_ffn_twice;                   /* EdgeFormer: self, ffn, cross, ffn, with the same ffn and norm */
     int enc_pre_norm, dec_pre_norm;      /* 0: x = norm(x + f(x)); 1: x = x + f(norm(x)), and a norm at the end */
     int embed_norm;                      /* a norm on the embeddings */
+    int tied_head;                       /* the output layer is the embedding table; else lm_head.weight */
     enum steti_norm norm;
     enum steti_act act;
     float norm_eps;

@@ -26,13 +26,19 @@ static stet_status wrong(const char *key, const char *value, const char *legal, 
     return steti_fail(err, STET_E_INVALID, "option %s: \"%.60s\" is not possible, use %s", key, value, legal);
 }
 
+/* The library's number readers skip white space and take signs. */
+static int starts_with_digit(const char *value)
+{
+    return value[0] >= '0' && value[0] <= '9';
+}
+
 static stet_status parse_int(const char *key, const char *value, int lo, int hi, int *out, stet_error *err)
 {
     char *end;
     long v;
     errno = 0;
     v = strtol(value, &end, 10);
-    if (errno != 0 || end == value || *end != '\0' || v < lo || v > hi) {
+    if (!starts_with_digit(value) || errno != 0 || *end != '\0' || v < lo || v > hi) {
         return steti_fail(err, STET_E_INVALID, "option %s: \"%.60s\" is not possible, use a whole number from %d to %d",
                           key, value, lo, hi);
     }
@@ -123,7 +129,7 @@ static stet_status set_memory(struct api_options *o, const char *key, const char
     unsigned long long v, unit = 1;
     errno = 0;
     v = strtoull(value, &end, 10);
-    if (errno != 0 || end == value || value[0] == '-') {
+    if (!starts_with_digit(value) || errno != 0) {
         return wrong(key, value, legal, err);
     }
     if (*end == 'K' || *end == 'M' || *end == 'G') {

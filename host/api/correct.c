@@ -117,8 +117,10 @@ static void flush(struct work *w)
 {
     stet_status st = copy_ids(w, error_of(w));
     if (st == STET_OK) {
+        stet_status run;
         prepare_jobs(w);
-        steti_engine_run(w->g->core, w->jobs, w->n_items, error_of(w));
+        run = steti_engine_run(w->g->core, w->jobs, w->n_items, error_of(w));
+        w->first = w->first == STET_OK ? run : w->first; /* what err describes, whichever sentence it is */
     }
     for (size_t i = 0; i < w->n_items; i++) {
         if (st != STET_OK) {
@@ -332,9 +334,6 @@ stet_status correct_requests(stet_engine *g, const stet_request *requests, size_
 {
     struct work *w = steti_calloc(1, sizeof *w);
     stet_status st;
-    for (size_t i = 0; i < n && statuses != NULL; i++) {
-        statuses[i] = STET_OK;
-    }
     if (w == NULL) {
         st = steti_fail_nomem(err, "a batch of requests", sizeof *w);
         goto fail_all;

@@ -81,10 +81,12 @@ stet_status stet_engine_create(stet_model *model, const stet_option *options, si
     stet_error local;
     stet_status st;
     err = api_error(err, &local);
+    if (out != NULL) {
+        *out = NULL;
+    }
     if (model == NULL || out == NULL) {
         return steti_fail(err, STET_E_INVALID, "stet_engine_create: model and out must not be NULL");
     }
-    *out = NULL;
     g = steti_calloc(1, sizeof *g);
     if (g == NULL) {
         return steti_fail_nomem(err, "an engine", sizeof *g);
@@ -131,10 +133,16 @@ stet_status stet_correct_batch(stet_engine *engine, const stet_request *requests
     stet_error local;
     stet_status st;
     err = api_error(err, &local);
-    STETI_TRY(check_call(engine, requests, n, results, err));
+    st = check_call(engine, requests, n, results, err);
     for (size_t i = 0; i < n; i++) {
-        results[i] = NULL;
+        if (results != NULL) {
+            results[i] = NULL;
+        }
+        if (statuses != NULL) {
+            statuses[i] = st;
+        }
     }
+    STETI_TRY(st);
     pthread_mutex_lock(&engine->lock);
     st = correct_requests(engine, requests, n, results, statuses, err);
     pthread_mutex_unlock(&engine->lock);
@@ -163,6 +171,9 @@ stet_status stet_engine_stats(stet_engine *engine, stet_stats *out)
     stet_status st;
     if (engine == NULL || out == NULL) {
         return STET_E_INVALID;
+    }
+    if (engine->pid != getpid()) {
+        return STET_E_FORKED; /* another thread may have held the lock when the process was forked */
     }
     pthread_mutex_lock(&engine->lock);
     engine->totals.memory_bytes = engine->memory_bytes;

@@ -122,10 +122,12 @@ stet_status stet_model_load(const char *path, const stet_option *options, size_t
     struct api_options o;
     stet_error local;
     err = api_error(err, &local);
+    if (out != NULL) {
+        *out = NULL;
+    }
     if (out == NULL || path == NULL) {
         return steti_fail(err, STET_E_INVALID, "stet_model_load: path and out must not be NULL");
     }
-    *out = NULL;
     api_options_defaults(&o);
     STETI_TRY(api_options_parse(options, n_options, API_SCOPE_MODEL, &o, err));
     STETI_TRY(api_model_open(path, &o, out, err));

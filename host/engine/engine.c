@@ -137,8 +137,8 @@ static stet_status verify_job(struct steti_engine *e, struct steti_job *job, siz
 {
     struct steti_job again = {.src = job->src, .n_src = job->n_src, .out = e->check_out};
     size_t n = (size_t)job->n_out;
-    again.logprob = job->logprob != NULL ? e->check_logprob : NULL;
     stet_status st;
+    again.logprob = e->options.scores && job->logprob != NULL ? e->check_logprob : NULL;
     e->checking = 1;
     st = request_run(e, &again, 1, &steti_draft_none, err);
     e->checking = 0;
@@ -156,7 +156,7 @@ static stet_status verify_job(struct steti_engine *e, struct steti_job *job, siz
         return steti_fail(err, STET_E_VERIFY, "sentence %zu: drafted decoding gives %d tokens, greedy decoding gives %d",
                           index, job->n_out, again.n_out);
     }
-    if (job->logprob != NULL && memcmp(job->logprob, again.logprob, (n + (size_t)job->finished) * sizeof(float)) != 0) {
+    if (again.logprob != NULL && memcmp(job->logprob, again.logprob, (n + (size_t)job->finished) * sizeof(float)) != 0) {
         return steti_fail(err, STET_E_VERIFY, "sentence %zu: same tokens, but log probabilities with other bits", index);
     }
     return STET_OK;

@@ -136,20 +136,26 @@ static int draft_budget(const struct steti_engine *e, const struct steti_job *jo
 {
     int left = e->options.max_out - job->n_out - 1;
     int budget = share < e->window ? share : e->window;
-    return left < budget ? left : budget;
+    budget = left < budget ? left : budget;
+    return budget > 0 ? budget : 0;
+}
+
+/* The end of a sentence is never drafted, and what is no token cannot be right. */
+static int may_be_drafted(const struct steti_engine *e, int32_t id)
+{
+    return id != e->spec->eos_id && id >= 0 && id < e->spec->vocab_size;
 }
 
 /* Adds the rows of one sentence: the last emitted token (or the start token) and the draft behind it. */
 static int plan_slot(struct steti_engine *e, struct slot *s, int row, int share)
 {
     struct steti_job *job = s->job;
-    int budget = draft_budget(e, job, share);
     s->first_row = row;
     e->ids[row] = job->n_out > 0 ? job->out[job->n_out - 1] : e->spec->start_id;
-    s->n_draft = budget > 0 ? e->policy->propose(s->draft, budget, e->ids + row + 1) : 0;
+    s->n_draft = e->policy->propose(s->draft, draft_budget(e, job, share), e->ids + row + 1);
     for (int i = 0; i <= s->n_draft; i++) {
-        if (i > 0 && e->ids[row + i] == e->spec->eos_id) {
-            s->n_draft = i - 1; /* the end of a sentence is never drafted */
+        if (i > 0 && !may_be_drafted(e, e->ids[row + i])) {
+            s->n_draft = i - 1;
             break;
         }
         e->pos[row + i] = job->n_out + i;
@@ -192,6 +198,24 @@ static stet_status decode_rows(struct run *r, int first, int n)
     return steti_model_decode(&e->session, &b, error_of(r));
 }
 
+/* The rows of one sentence alone. A draft that breaks the model (a NaN behind a token that greedy decoding would
+ * never read) is dropped: the sentence fails only where it fails without drafts. */
+static stet_status decode_alone(struct run *r, struct slot *s)
+{
+    stet_error *err = r->err;
+    stet_status st;
+    if (s->n_draft > 0) {
+        r->err = NULL;
+        st = decode_rows(r, s->first_row, 1 + s->n_draft);
+        r->err = err;
+        if (st == STET_OK) {
+            return st;
+        }
+        s->n_draft = 0;
+    }
+    return decode_rows(r, s->first_row, 1);
+}
+
 /* One pass failed: runs each sentence's rows alone, so that only the sentence at fault fails. */
 static void decode_one_by_one(struct run *r)
 {
@@ -202,7 +226,7 @@ static void decode_one_by_one(struct run *r)
         if (s->job == NULL) {
             continue;
         }
-        st = decode_rows(r, s->first_row, 1 + s->n_draft);
+        st = decode_alone(r, s);
         if (st != STET_OK || commit_slot(e, s)) {
             finish(r, s, st);
         }
@@ -222,18 +246,17 @@ static void pass(struct run *r)
             rows = plan_slot(e, &e->slots[i], rows, share);
         }
     }
-    /* The error of a pass with several sentences is reported by the sentence at fault. */
-    r->err = e->n_active == 1 ? err : NULL;
+    /* The error of a pass is reported by the sentence at fault, when its turn comes. */
+    r->err = NULL;
     st = decode_rows(r, 0, rows);
     r->err = err;
-    if (st != STET_OK && e->n_active > 1) {
+    if (st != STET_OK) {
         decode_one_by_one(r);
-    } else {
-        for (int i = 0; i < e->options.batch_size; i++) {
-            struct slot *s = &e->slots[i];
-            if (s->job != NULL && (st != STET_OK || commit_slot(e, s))) {
-                finish(r, s, st);
-            }
+    }
+    for (int i = 0; st == STET_OK && i < e->options.batch_size; i++) {
+        struct slot *s = &e->slots[i];
+        if (s->job != NULL && commit_slot(e, s)) {
+            finish(r, s, STET_OK);
         }
     }
     e->times.decode_ns += e->checking ? 0 : steti_now(e->options.clock) - start;
