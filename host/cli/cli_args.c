@@ -1,0 +1,272 @@
+#include "cli_args.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli_report.h"
+#include "cli_terminal.h"
+
+#define BOTH (STETI_CMD_CORRECT | STETI_CMD_INSPECT)
+#define MEMBER(m) offsetof(struct steti_args, m)
+#define MAX_SPECS 32
+#define NAME_CAP 24
+
+#define TEXT(name, letter, member, arg, help) \
+    {name, letter, STETI_CMD_CORRECT, STETI_OPTION_STRING, MEMBER(member), NULL, 0, 0, arg, help}
+#define CHOICE(name, member, choices, first, optional, arg, help) \
+    {name, 0, STETI_CMD_CORRECT, STETI_OPTION_CHOICE, MEMBER(member), choices, first, optional, arg, help}
+#define FLAG(name, letter, commands, member, help) \
+    {name, letter, commands, STETI_OPTION_FLAG, MEMBER(member), NULL, 0, 0, NULL, help}
+#define LIBRARY(name, kind, arg, help) {name, 0, BOTH, kind, 0, NULL, 0, 0, arg, help}
+#define SWITCH(name, help) {name, 0, STETI_CMD_CORRECT, STETI_OPTION_SWITCH, 0, NULL, 0, 0, NULL, help}
+
+static const struct steti_option_spec table[] = {
+    TEXT("model", 'm', model, "FOLDER",
+         "The model folder. Default: $STET_MODEL, else the model that comes with stet."),
+    TEXT("output", 'o', output, "FILE", "Write to FILE and not to standard output."),
+    CHOICE("edits", edits, "text|json|diff|m2", STETI_EDITS_TEXT, 0, "FORMAT",
+           "Show what changed and not only the corrected text. text: every line with marks such as "
+           "[-go-]{+goes+}. json: one object a line. diff: a unified diff for `patch -p1`. "
+           "m2: M2 as the CoNLL tasks and ERRANT use it, on the tokens between white space."),
+    CHOICE("units", units, "bytes|utf16|codepoints", 0, 0, "UNIT",
+           "What the offsets of --edits=json count: bytes (default), utf16 (JavaScript, Java) or "
+           "codepoints (Python)."),
+    CHOICE("input", wrapped, "lines|wrapped", 0, 0, "KIND",
+           "lines (default): a line end ends a sentence. wrapped: sentences run on over line ends and "
+           "only an empty line ends one."),
+    SWITCH("scores", "Add the model's log probabilities to --edits=json."),
+    SWITCH("verify",
+           "Decode every sentence a second time, greedily and alone, and stop with exit code 3 at the "
+           "first difference."),
+    CHOICE("stats", stats, "text|json", STETI_STATS_TEXT, 1, "[=FORMAT]",
+           "At the end write counts, times and memory to standard error, as text (default) or json."),
+    CHOICE("color", color, "auto|always|never", STETI_WHEN_AUTO, 0, "WHEN",
+           "Colours in --edits=text: auto (default: on a terminal, unless NO_COLOR is set), always or "
+           "never."),
+    CHOICE("progress", progress, "auto|always|never", STETI_WHEN_AUTO, 0, "WHEN",
+           "Progress on standard error: auto (default: on a terminal while the text goes elsewhere), "
+           "always or never."),
+    LIBRARY("device", STETI_OPTION_MODEL, "NAME", "auto (default), cpu or cuda."),
+    LIBRARY("compute_type", STETI_OPTION_MODEL, "TYPE",
+            "auto (default: as the model is stored), int8 or float32."),
+    LIBRARY("intra_threads", STETI_OPTION_MODEL, "N",
+            "Threads. Default: the processors stet may use, at most 4."),
+    LIBRARY("batch_size", STETI_OPTION_ENGINE, "N",
+            "Sentences decoded together, 1 to 1024. Default: 8."),
+    LIBRARY("max_input_length", STETI_OPTION_ENGINE, "N",
+            "Longest sentence in tokens; longer ones are cut at white space and corrected part by part. "
+            "Default: 256."),
+    LIBRARY("max_decoding_length", STETI_OPTION_ENGINE, "N",
+            "Most tokens of one corrected sentence. Default: 256."),
+    LIBRARY("decoding", STETI_OPTION_ENGINE, "HOW",
+            "aggressive (default) or greedy. The output is the same; aggressive is faster."),
+    LIBRARY("draft", STETI_OPTION_ENGINE, "POLICY",
+            "How aggressive decoding guesses ahead: edit (default), sad or none. The output is the same."),
+    LIBRARY("draft_window", STETI_OPTION_ENGINE, "N",
+            "Most tokens guessed at once: auto (default: what the device does well); 0 is no limit."),
+    LIBRARY("memory_limit", STETI_OPTION_ENGINE, "BYTES",
+            "Working memory that may be used, with K, M or G, such as 200M. Where it does not suffice "
+            "stet says how much is needed."),
+    FLAG("json", 0, STETI_CMD_INSPECT, json, "Write the report as JSON."),
+    FLAG("help", 'h', BOTH, help, "Show this help."),
+    {NULL, 0, 0, STETI_OPTION_FLAG, 0, NULL, 0, 0, NULL, NULL},
+};
+
+const struct steti_option_spec *steti_option_table(void)
+{
+    return table;
+}
+
+static const char *command_name(unsigned command)
+{
+    return command == STETI_CMD_CORRECT ? "correct" : "inspect";
+}
+
+static int usage_unknown(unsigned command, const char *given)
+{
+    char list[512];
+    size_t used = 0;
+    list[0] = '\0';
+    for (const struct steti_option_spec *s = table; s->name != NULL; s++) {
+        if ((s->commands & command) != 0 && used < sizeof list) {
+            used += (size_t)snprintf(list + used, sizeof list - used, " --%s", s->name);
+        }
+    }
+    steti_say("%s has no option %s; it has:%s. `stet help %s` explains them.", command_name(command), given,
+              list, command_name(command));
+    return STETI_EXIT_USAGE;
+}
+
+/* Position of `value` in "a|b|c"; -1 if it is not there. */
+static int choice_index(const char *choices, const char *value)
+{
+    size_t n = strlen(value);
+    int index = 0;
+    for (const char *p = choices;; index++) {
+        const char *bar = strchr(p, '|');
+        size_t len = bar != NULL ? (size_t)(bar - p) : strlen(p);
+        if (len == n && memcmp(p, value, n) == 0) {
+            return index;
+        }
+        if (bar == NULL) {
+            return -1;
+        }
+        p = bar + 1;
+    }
+}
+
+static int set_choice(const struct steti_option_spec *s, const char *value, struct steti_args *out)
+{
+    int index = value != NULL ? choice_index(s->choices, value) : 0;
+    if (index < 0) {
+        steti_say("option --%s cannot be \"%s\"; it can be: %s", s->name, value, s->choices);
+        return STETI_EXIT_USAGE;
+    }
+    *(int *)(void *)((char *)out + s->member) = s->first + index;
+    return 0;
+}
+
+/* The last one given counts. */
+static void set_library(stet_option *options, size_t *n, const char *key, const char *value)
+{
+    size_t i = 0;
+    while (i < *n && strcmp(options[i].key, key) != 0) {
+        i++;
+    }
+    options[i].key = key;
+    options[i].value = value;
+    *n += i == *n;
+}
+
+/* Enough lines to keep every place of the batch busy, few enough that answers keep coming. */
+static size_t units_for_batch(const char *batch_size)
+{
+    unsigned long n = strtoul(batch_size, NULL, 10);
+    n = n > 1024 ? 1024 : n;
+    return n * 8 < 64 ? 64 : n * 8;
+}
+
+static int apply(const struct steti_option_spec *s, const char *value, struct steti_args *out)
+{
+    switch (s->kind) {
+    case STETI_OPTION_STRING:
+        *(const char **)(void *)((char *)out + s->member) = value;
+        return 0;
+    case STETI_OPTION_CHOICE:
+        return set_choice(s, value, out);
+    case STETI_OPTION_FLAG:
+        *(int *)(void *)((char *)out + s->member) = 1;
+        return 0;
+    case STETI_OPTION_MODEL:
+        set_library(out->model_options, &out->n_model_options, s->name, value);
+        return 0;
+    case STETI_OPTION_ENGINE:
+    case STETI_OPTION_SWITCH:
+        set_library(out->engine_options, &out->n_engine_options, s->name, value != NULL ? value : "1");
+        if (strcmp(s->name, "batch_size") == 0) {
+            out->batch_units = units_for_batch(value);
+        }
+        return 0;
+    }
+    return 0;
+}
+
+/* What getopt_long wants. Names are also accepted with '-' for '_'. Entry values are table index + 256. */
+struct getopt_tables {
+    struct option longs[2 * MAX_SPECS];
+    char dashed[MAX_SPECS][NAME_CAP];
+    char shorts[2 * MAX_SPECS];
+};
+
+static void build_tables(unsigned command, struct getopt_tables *t)
+{
+    size_t n = 0, n_short = 0;
+    memset(t, 0, sizeof *t);
+    t->shorts[n_short++] = ':';
+    for (int i = 0; table[i].name != NULL; i++) {
+        const struct steti_option_spec *s = &table[i];
+        int has_arg = s->arg == NULL ? no_argument : s->optional ? optional_argument : required_argument;
+        if ((s->commands & command) == 0) {
+            continue;
+        }
+        t->longs[n++] = (struct option){s->name, has_arg, NULL, 256 + i};
+        if (strchr(s->name, '_') != NULL) {
+            snprintf(t->dashed[i], NAME_CAP, "%s", s->name);
+            for (char *p = t->dashed[i]; (p = strchr(p, '_')) != NULL;) {
+                *p = '-';
+            }
+            t->longs[n++] = (struct option){t->dashed[i], has_arg, NULL, 256 + i};
+        }
+        if (s->letter != 0) {
+            t->shorts[n_short++] = s->letter;
+            if (has_arg == required_argument) {
+                t->shorts[n_short++] = ':';
+            }
+        }
+    }
+}
+
+/* The row of what getopt_long returned; NULL for '?' and ':'. */
+static const struct steti_option_spec *row_of(int c)
+{
+    if (c >= 256) {
+        return &table[c - 256];
+    }
+    for (const struct steti_option_spec *s = table; s->name != NULL; s++) {
+        if (s->letter == c) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static int parse_failed(unsigned command, int c, char **argv)
+{
+    char letter[] = "-?";
+    const char *given = argv[optind - 1];
+    if (optopt > 0 && optopt < 256) {
+        letter[1] = (char)optopt;
+        given = letter;
+    }
+    if (c == ':') {
+        steti_say("option %s needs a value; `stet help %s` explains it.", given, command_name(command));
+        return STETI_EXIT_USAGE;
+    }
+    if (optopt >= 256) {
+        steti_say("option --%s takes no value", table[optopt - 256].name);
+        return STETI_EXIT_USAGE;
+    }
+    return usage_unknown(command, given);
+}
+
+static void set_defaults(unsigned command, struct steti_args *out)
+{
+    memset(out, 0, sizeof *out);
+    out->command = command;
+    out->color = STETI_WHEN_AUTO;
+    out->progress = STETI_WHEN_AUTO;
+    out->batch_units = units_for_batch("8");
+}
+
+int steti_args_parse(unsigned command, int argc, char **argv, struct steti_args *out)
+{
+    struct getopt_tables t;
+    int c;
+    _Static_assert(sizeof table / sizeof table[0] <= MAX_SPECS, "enlarge MAX_SPECS");
+    set_defaults(command, out);
+    build_tables(command, &t);
+    opterr = 0;
+    optind = 1;
+    while ((c = getopt_long(argc, argv, t.shorts, t.longs, NULL)) != -1) {
+        const struct steti_option_spec *s = row_of(c);
+        int rc = s != NULL ? apply(s, optarg, out) : parse_failed(command, c, argv);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    out->files = argv + optind;
+    out->n_files = (size_t)(argc - optind);
+    return 0;
+}

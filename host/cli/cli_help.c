@@ -1,0 +1,126 @@
+#include "cli_help.h"
+
+#include <string.h>
+
+#include "cli_args.h"
+
+#define WIDTH 78
+
+static const char overview[] =
+    "stet corrects the grammar and spelling of text.\n"
+    "\n"
+    "  echo 'She go to school.' | stet correct\n"
+    "  stet correct --edits=text letter.txt\n"
+    "  stet inspect models/stet-edge-en\n"
+    "\n"
+    "Commands:\n"
+    "  correct [FILES]    correct files or standard input, line by line\n"
+    "  inspect [FOLDER]   say what a model folder holds and whether stet can run it\n"
+    "  help COMMAND       explain a command and its options\n"
+    "\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit codes: 0 done, 1 wrong command line, 2 input or model error,\n"
+    "3 verification failed, 4 device error.\n";
+
+static const char correct_head[] =
+    "stet correct [OPTIONS] [FILES]\n"
+    "\n"
+    "Corrects text and writes it to standard output. Without FILES, or for the file\n"
+    "`-`, it reads standard input. Lines go in, lines come out, in order; what needs\n"
+    "no correction comes back byte for byte. Nothing but the text goes to standard\n"
+    "output.\n"
+    "\n"
+    "Examples:\n"
+    "  echo 'She go to school.' | stet correct\n"
+    "  stet correct letter.txt > corrected.txt\n"
+    "  stet correct --edits=text letter.txt           see what would change\n"
+    "  stet correct --edits=diff letter.txt | patch -p1\n"
+    "  stet correct --edits=json --units=utf16 < chat.txt\n"
+    "  stet correct --input=wrapped --stats README    text with hard line breaks\n"
+    "\n"
+    "Options (--batch-size is the same as --batch_size):\n";
+
+static const char correct_tail[] =
+    "\n"
+    "Text is UTF-8; other bytes are kept as they are. A line over 1 MiB is corrected\n"
+    "in pieces. A file that cannot be read is reported, the others are still\n"
+    "corrected, and the exit code is 2. When the reader of standard output goes away,\n"
+    "stet ends without a message, as cat does.\n"
+    "\n"
+    "Exit codes: 0 done, 1 wrong command line, 2 input or model error,\n"
+    "3 verification failed, 4 device error.\n";
+
+static const char inspect_head[] =
+    "stet inspect [OPTIONS] [FOLDER]\n"
+    "\n"
+    "Says what a model folder holds, how much memory it takes, and whether stet can\n"
+    "run it; if not, what is missing. Without FOLDER it looks at the model that\n"
+    "`stet correct` would use.\n"
+    "\n"
+    "Examples:\n"
+    "  stet inspect models/stet-edge-en\n"
+    "  stet inspect --json --batch_size=32 models/stet-edge-en\n"
+    "\n"
+    "Options (those that change the memory figures are the same as of `correct`):\n";
+
+static const char inspect_tail[] =
+    "\n"
+    "Exit codes: 0 stet can run the model, 1 wrong command line, 2 it cannot,\n"
+    "4 the device is not there.\n";
+
+/* Appends words, broken at WIDTH, every line indented. */
+static stet_status append_wrapped(struct steti_buf *b, const char *text, size_t indent, stet_error *err)
+{
+    size_t column = 0;
+    while (*text != '\0') {
+        size_t n = strcspn(text, " ");
+        if (column > 0 && column + 1 + n > WIDTH) {
+            STETI_TRY(steti_buf_puts(b, "\n", err));
+            column = 0;
+        }
+        if (column == 0) {
+            STETI_TRY(steti_buf_printf(b, err, "%*s", (int)indent, ""));
+            column = indent;
+        } else {
+            STETI_TRY(steti_buf_puts(b, " ", err));
+            column++;
+        }
+        STETI_TRY(steti_buf_append(b, text, n, err));
+        column += n;
+        text += n;
+        text += *text == ' ';
+    }
+    return steti_buf_puts(b, "\n", err);
+}
+
+static stet_status append_option(struct steti_buf *b, const struct steti_option_spec *s, stet_error *err)
+{
+    STETI_TRY(steti_buf_puts(b, "  ", err));
+    if (s->letter != 0) {
+        STETI_TRY(steti_buf_printf(b, err, "-%c, ", s->letter));
+    }
+    STETI_TRY(steti_buf_printf(b, err, "--%s", s->name));
+    if (s->arg != NULL) {
+        STETI_TRY(steti_buf_printf(b, err, s->optional ? "%s" : " %s", s->arg));
+    }
+    STETI_TRY(steti_buf_puts(b, "\n", err));
+    return append_wrapped(b, s->help, 6, err);
+}
+
+stet_status steti_help_overview(struct steti_buf *b, stet_error *err)
+{
+    return steti_buf_puts(b, overview, err);
+}
+
+stet_status steti_help_command(struct steti_buf *b, unsigned command, stet_error *err)
+{
+    int correct = command == STETI_CMD_CORRECT;
+    STETI_TRY(steti_buf_puts(b, correct ? correct_head : inspect_head, err));
+    for (const struct steti_option_spec *s = steti_option_table(); s->name != NULL; s++) {
+        if ((s->commands & command) != 0) {
+            STETI_TRY(append_option(b, s, err));
+        }
+    }
+    return steti_buf_puts(b, correct ? correct_tail : inspect_tail, err);
+}

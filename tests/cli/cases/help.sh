@@ -1,0 +1,7 @@
+"$STET" --help
+"$STET" help correct
+"$STET" help inspect
+"$STET" correct --help | cmp - <("$STET" help correct)
+"$STET" correct -h --model x | cmp - <("$STET" help correct)
+"$STET" -h | cmp - <("$STET" help)
+for c in correct inspect; do "$STET" help $c; done | awk 'length > 80 { print "too wide: " $0 }'
