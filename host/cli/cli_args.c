@@ -13,14 +13,28 @@
 #define MAX_SPECS 32
 #define NAME_CAP 24
 
-#define TEXT(name, letter, member, arg, help) \
-    {name, letter, STETI_CMD_CORRECT, STETI_OPTION_STRING, MEMBER(member), NULL, 0, 0, arg, help}
-#define CHOICE(name, member, choices, first, optional, arg, help) \
-    {name, 0, STETI_CMD_CORRECT, STETI_OPTION_CHOICE, MEMBER(member), choices, first, optional, arg, help}
-#define FLAG(name, letter, commands, member, help) \
-    {name, letter, commands, STETI_OPTION_FLAG, MEMBER(member), NULL, 0, 0, NULL, help}
-#define LIBRARY(name, kind, arg, help) {name, 0, BOTH, kind, 0, NULL, 0, 0, arg, help}
-#define SWITCH(name, help) {name, 0, STETI_CMD_CORRECT, STETI_OPTION_SWITCH, 0, NULL, 0, 0, NULL, help}
+#define TEXT(name, letter, member, arg, help)                                                      \
+    {                                                                                              \
+        name, letter, STETI_CMD_CORRECT, STETI_OPTION_STRING, MEMBER(member), NULL, 0, 0, arg,     \
+            help                                                                                   \
+    }
+#define CHOICE(name, member, choices, first, optional, arg, help)                                  \
+    {                                                                                              \
+        name, 0, STETI_CMD_CORRECT, STETI_OPTION_CHOICE, MEMBER(member), choices, first, optional, \
+            arg, help                                                                              \
+    }
+#define FLAG(name, letter, commands, member, help)                                                 \
+    {                                                                                              \
+        name, letter, commands, STETI_OPTION_FLAG, MEMBER(member), NULL, 0, 0, NULL, help          \
+    }
+#define LIBRARY(name, kind, arg, help)                                                             \
+    {                                                                                              \
+        name, 0, BOTH, kind, 0, NULL, 0, 0, arg, help                                              \
+    }
+#define SWITCH(name, help)                                                                         \
+    {                                                                                              \
+        name, 0, STETI_CMD_CORRECT, STETI_OPTION_SWITCH, 0, NULL, 0, 0, NULL, help                 \
+    }
 
 static const struct steti_option_spec table[] = {
     TEXT("model", 'm', model, "FOLDER",
@@ -33,21 +47,26 @@ static const struct steti_option_spec table[] = {
     CHOICE("units", units, "bytes|utf16|codepoints", 0, 0, "UNIT",
            "What the offsets of --edits=json count: bytes (default), utf16 (JavaScript, Java) or "
            "codepoints (Python)."),
-    CHOICE("input", wrapped, "lines|wrapped", 0, 0, "KIND",
-           "lines (default): a line end ends a sentence. wrapped: sentences run on over line ends and "
-           "only an empty line ends one."),
+    CHOICE(
+        "input", wrapped, "lines|wrapped", 0, 0, "KIND",
+        "lines (default): a line end ends a sentence. wrapped: sentences run on over line ends and "
+        "only an empty line ends one."),
     SWITCH("scores", "Add the model's log probabilities to --edits=json."),
-    SWITCH("verify",
-           "Decode every sentence a second time, greedily and alone, and stop with exit code 3 at the "
-           "first difference."),
-    CHOICE("stats", stats, "text|json", STETI_STATS_TEXT, 1, "[=FORMAT]",
-           "At the end write counts, times and memory to standard error, as text (default) or json."),
-    CHOICE("color", color, "auto|always|never", STETI_WHEN_AUTO, 0, "WHEN",
-           "Colours in --edits=text: auto (default: on a terminal, unless NO_COLOR is set), always or "
-           "never."),
-    CHOICE("progress", progress, "auto|always|never", STETI_WHEN_AUTO, 0, "WHEN",
-           "Progress on standard error: auto (default: on a terminal while the text goes elsewhere), "
-           "always or never."),
+    SWITCH(
+        "verify",
+        "Decode every sentence a second time, greedily and alone, and stop with exit code 3 at the "
+        "first difference."),
+    CHOICE(
+        "stats", stats, "text|json", STETI_STATS_TEXT, 1, "[=FORMAT]",
+        "At the end write counts, times and memory to standard error, as text (default) or json."),
+    CHOICE(
+        "color", color, "auto|always|never", STETI_WHEN_AUTO, 0, "WHEN",
+        "Colours in --edits=text: auto (default: on a terminal, unless NO_COLOR is set), always or "
+        "never."),
+    CHOICE(
+        "progress", progress, "auto|always|never", STETI_WHEN_AUTO, 0, "WHEN",
+        "Progress on standard error: auto (default: on a terminal while the text goes elsewhere), "
+        "always or never."),
     LIBRARY("device", STETI_OPTION_MODEL, "NAME", "auto (default), cpu or cuda."),
     LIBRARY("compute_type", STETI_OPTION_MODEL, "TYPE",
             "auto (default: as the model is stored), int8 or float32."),
@@ -56,19 +75,23 @@ static const struct steti_option_spec table[] = {
     LIBRARY("batch_size", STETI_OPTION_ENGINE, "N",
             "Sentences decoded together, 1 to 1024. Default: 8."),
     LIBRARY("max_input_length", STETI_OPTION_ENGINE, "N",
-            "Longest sentence in tokens; longer ones are cut at white space and corrected part by part. "
+            "Longest sentence in tokens; longer ones are cut at white space and corrected part by "
+            "part. "
             "Default: 256."),
     LIBRARY("max_decoding_length", STETI_OPTION_ENGINE, "N",
             "Most tokens of one corrected sentence. Default: 256."),
     LIBRARY("decoding", STETI_OPTION_ENGINE, "HOW",
             "aggressive (default) or greedy. The output is the same; aggressive is faster."),
     LIBRARY("draft", STETI_OPTION_ENGINE, "POLICY",
-            "How aggressive decoding guesses ahead: edit (default), sad or none. The output is the same."),
-    LIBRARY("draft_window", STETI_OPTION_ENGINE, "N",
-            "Most tokens guessed at once: auto (default: what the device does well); 0 is no limit."),
-    LIBRARY("memory_limit", STETI_OPTION_ENGINE, "BYTES",
-            "Working memory that may be used, with K, M or G, such as 200M. Where it does not suffice "
-            "stet says how much is needed."),
+            "How aggressive decoding guesses ahead: edit (default), sad or none. The output is the "
+            "same."),
+    LIBRARY(
+        "draft_window", STETI_OPTION_ENGINE, "N",
+        "Most tokens guessed at once: auto (default: what the device does well); 0 is no limit."),
+    LIBRARY(
+        "memory_limit", STETI_OPTION_ENGINE, "BYTES",
+        "Working memory that may be used, with K, M or G, such as 200M. Where it does not suffice "
+        "stet says how much is needed."),
     FLAG("json", 0, STETI_CMD_INSPECT, json, "Write the report as JSON."),
     FLAG("help", 'h', BOTH, help, "Show this help."),
     {NULL, 0, 0, STETI_OPTION_FLAG, 0, NULL, 0, 0, NULL, NULL},
@@ -94,8 +117,8 @@ static int usage_unknown(unsigned command, const char *given)
             used += (size_t)snprintf(list + used, sizeof list - used, " --%s", s->name);
         }
     }
-    steti_say("%s has no option %s; it has:%s. `stet help %s` explains them.", command_name(command), given,
-              list, command_name(command));
+    steti_say("%s has no option %s; it has:%s. `stet help %s` explains them.",
+              command_name(command), given, list, command_name(command));
     return STETI_EXIT_USAGE;
 }
 
@@ -164,7 +187,8 @@ static int apply(const struct steti_option_spec *s, const char *value, struct st
         return 0;
     case STETI_OPTION_ENGINE:
     case STETI_OPTION_SWITCH:
-        set_library(out->engine_options, &out->n_engine_options, s->name, value != NULL ? value : "1");
+        set_library(out->engine_options, &out->n_engine_options, s->name,
+                    value != NULL ? value : "1");
         if (strcmp(s->name, "batch_size") == 0) {
             out->batch_units = units_for_batch(value);
         }
@@ -173,7 +197,8 @@ static int apply(const struct steti_option_spec *s, const char *value, struct st
     return 0;
 }
 
-/* What getopt_long wants. Names are also accepted with '-' for '_'. Entry values are table index + 256. */
+/* What getopt_long wants. Names are also accepted with '-' for '_'. Entry values are table index
+ * + 256. */
 struct getopt_tables {
     struct option longs[2 * MAX_SPECS];
     char dashed[MAX_SPECS][NAME_CAP];
@@ -187,7 +212,9 @@ static void build_tables(unsigned command, struct getopt_tables *t)
     t->shorts[n_short++] = ':';
     for (int i = 0; table[i].name != NULL; i++) {
         const struct steti_option_spec *s = &table[i];
-        int has_arg = s->arg == NULL ? no_argument : s->optional ? optional_argument : required_argument;
+        int has_arg = s->arg == NULL ? no_argument
+                      : s->optional  ? optional_argument
+                                     : required_argument;
         if ((s->commands & command) == 0) {
             continue;
         }
@@ -231,7 +258,8 @@ static int parse_failed(unsigned command, int c, char **argv)
         given = letter;
     }
     if (c == ':') {
-        steti_say("option %s needs a value; `stet help %s` explains it.", given, command_name(command));
+        steti_say("option %s needs a value; `stet help %s` explains it.", given,
+                  command_name(command));
         return STETI_EXIT_USAGE;
     }
     if (optopt >= 256) {

@@ -1,4 +1,5 @@
-/* cli_args.h - the command line. One table holds every option: parsing and help read the same rows. */
+/* cli_args.h - the command line. One table holds every option: parsing and help read the same
+ * rows. */
 #ifndef STETI_CLI_ARGS_H
 #define STETI_CLI_ARGS_H
 
@@ -6,7 +7,13 @@
 
 #include "stet.h"
 
-enum steti_edits_format { STETI_EDITS_NONE, STETI_EDITS_TEXT, STETI_EDITS_JSON, STETI_EDITS_DIFF, STETI_EDITS_M2 };
+enum steti_edits_format {
+    STETI_EDITS_NONE,
+    STETI_EDITS_TEXT,
+    STETI_EDITS_JSON,
+    STETI_EDITS_DIFF,
+    STETI_EDITS_M2
+};
 enum steti_stats_format { STETI_STATS_NONE, STETI_STATS_TEXT, STETI_STATS_JSON };
 
 /* Commands, as bits of steti_option_spec.commands. */
@@ -16,15 +23,15 @@ enum steti_stats_format { STETI_STATS_NONE, STETI_STATS_TEXT, STETI_STATS_JSON }
 #define STETI_ARGS_MAX_OPTIONS 24
 
 struct steti_args {
-    unsigned command;    /* one STETI_CMD_ bit */
-    int help;            /* print the help of the command and do nothing else */
-    char **files;        /* what is left of argv */
+    unsigned command; /* one STETI_CMD_ bit */
+    int help;         /* print the help of the command and do nothing else */
+    char **files;     /* what is left of argv */
     size_t n_files;
-    const char *model;   /* NULL: search */
-    const char *output;  /* NULL: standard output */
-    int edits, units, wrapped, stats, color, progress, json; /* values of the enums here and in cli_terminal.h */
-    int edits_given;
-    size_t batch_units;  /* lines to read ahead, from --batch_size */
+    const char *model;  /* NULL: search */
+    const char *output; /* NULL: standard output */
+    /* Values of the enums here and in cli_terminal.h, STET_UNIT_ for units, or 0 and 1. */
+    int edits, units, wrapped, stats, color, progress, json;
+    size_t batch_units; /* lines to read ahead, from --batch_size */
     /* Passed on to the library, which checks them. */
     stet_option model_options[STETI_ARGS_MAX_OPTIONS];
     size_t n_model_options;
@@ -43,14 +50,14 @@ enum steti_option_kind {
 
 struct steti_option_spec {
     const char *name;
-    char letter;         /* 0: none */
+    char letter; /* 0: none */
     unsigned commands;
     enum steti_option_kind kind;
     size_t member;       /* offset in steti_args of STRING, CHOICE and FLAG */
-    const char *choices; /* CHOICE: "text|json"; the first has value `first`, the next first + 1 ... */
+    const char *choices; /* CHOICE: "text|json", with values first, first + 1 ... */
     int first;
-    int optional;        /* the value may be left out and is then the first choice */
-    const char *arg;     /* for the help; NULL: takes no value */
+    int optional;    /* the value may be left out and is then the first choice */
+    const char *arg; /* for the help; NULL: takes no value */
     const char *help;
 };
 

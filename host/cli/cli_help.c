@@ -70,7 +70,8 @@ static const char inspect_tail[] =
     "4 the device is not there.\n";
 
 /* Appends words, broken at WIDTH, every line indented. */
-static stet_status append_wrapped(struct steti_buf *b, const char *text, size_t indent, stet_error *err)
+static stet_status append_wrapped(struct steti_buf *b, const char *text, size_t indent,
+                                  stet_error *err)
 {
     size_t column = 0;
     while (*text != '\0') {
@@ -94,7 +95,8 @@ static stet_status append_wrapped(struct steti_buf *b, const char *text, size_t 
     return steti_buf_puts(b, "\n", err);
 }
 
-static stet_status append_option(struct steti_buf *b, const struct steti_option_spec *s, stet_error *err)
+static stet_status append_option(struct steti_buf *b, const struct steti_option_spec *s,
+                                 stet_error *err)
 {
     STETI_TRY(steti_buf_puts(b, "  ", err));
     if (s->letter != 0) {

@@ -30,7 +30,8 @@ static size_t find_command(const char *name)
 
 static int unknown_command(const char *name)
 {
-    steti_say("there is no command \"%s\"; the commands are: correct inspect help. `stet --help` explains them.",
+    steti_say("there is no command \"%s\"; the commands are: correct inspect help. `stet --help` "
+              "explains them.",
               name);
     return STETI_EXIT_USAGE;
 }
@@ -42,7 +43,8 @@ static int print_help(unsigned command)
     stet_error err = steti_error_init();
     stet_status st, closed;
     steti_sink_stdout(&sink);
-    st = command == 0 ? steti_help_overview(&sink.buf, &err) : steti_help_command(&sink.buf, command, &err);
+    st = command == 0 ? steti_help_overview(&sink.buf, &err)
+                      : steti_help_command(&sink.buf, command, &err);
     closed = steti_sink_close(&sink, st == STET_OK ? &err : NULL);
     st = st == STET_OK ? closed : st;
     if (st != STET_OK && !sink.broken_pipe) {

@@ -1,4 +1,5 @@
-/* cli_main.h - the programme `stet` as a function, so that tests can link it with a library of their own. */
+/* cli_main.h - the programme `stet` as a function, so that tests can link it with a library of
+ * their own. */
 #ifndef STETI_CLI_MAIN_H
 #define STETI_CLI_MAIN_H
 

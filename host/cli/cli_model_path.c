@@ -30,8 +30,8 @@ static stet_status copy_path(const char *path, char **out, stet_error *err)
 }
 
 /* Sets *out if folder/tail is a model folder, else adds it to the list of places tried. */
-static stet_status try_place(const char *folder, const char *tail, struct steti_buf *tried, char **out,
-                             stet_error *err)
+static stet_status try_place(const char *folder, const char *tail, struct steti_buf *tried,
+                             char **out, stet_error *err)
 {
     char *path = steti_path_join(folder, tail);
     char *config = path != NULL ? steti_path_join(path, "config.json") : NULL;

@@ -63,17 +63,18 @@ struct outcome {
 };
 
 /* A unit whose correction failed: reports it and goes on where only this unit is concerned. */
-static stet_status handle_failure(struct steti_process *p, const struct steti_unit *u, stet_status status,
-                                  struct outcome *o, stet_error *err)
+static stet_status handle_failure(struct steti_process *p, const struct steti_unit *u,
+                                  stet_status status, struct outcome *o, stet_error *err)
 {
     const char *text = o->first_message != NULL ? o->first_message : stet_status_text(status);
     o->first_message = NULL;
     if (status != STET_E_TOO_LONG) {
-        return steti_fail(err, status, "%s:%llu: %s", shown(p->writer.file), (unsigned long long)u->line, text);
+        return steti_fail(err, status, "%s:%llu: %s", shown(p->writer.file),
+                          (unsigned long long)u->line, text);
     }
     steti_progress_clear(&p->progress);
-    steti_say("%s:%llu: %s; the line is left as it is", shown(p->writer.file), (unsigned long long)u->line,
-              text);
+    steti_say("%s:%llu: %s; the line is left as it is", shown(p->writer.file),
+              (unsigned long long)u->line, text);
     p->exit_code = STETI_EXIT_INPUT;
     return STET_OK;
 }
@@ -119,8 +120,8 @@ static stet_status process_batch(struct steti_process *p, stet_error *err)
     return st != STET_OK ? st : flushed;
 }
 
-static stet_status process_stream(struct steti_process *p, struct steti_reader *reader, const char *name,
-                                  stet_error *err)
+static stet_status process_stream(struct steti_process *p, struct steti_reader *reader,
+                                  const char *name, stet_error *err)
 {
     STETI_TRY(steti_writer_begin(&p->writer, name, err));
     for (;;) {

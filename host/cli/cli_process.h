@@ -19,15 +19,16 @@ struct steti_process {
     stet_request *requests; /* batch.cap of each */
     stet_result **results;
     stet_status *statuses;
-    int exit_code; /* of what was reported and left behind: unreadable files, lines that are too long */
+    /* Of what was reported and left behind: unreadable files, lines that are too long. */
+    int exit_code;
 };
 
 /* engine, sink and writer are set up by the caller. */
 stet_status steti_process_init(struct steti_process *p, stet_error *err);
 void steti_process_free(struct steti_process *p); /* only what steti_process_init made */
 
-/* Corrects all files of the arguments, or standard input. A status that is not STET_OK ends the work; its
- * message names file and line. */
+/* Corrects all files of the arguments, or standard input. A status that is not STET_OK ends the
+ * work; its message names file and line. */
 stet_status steti_process_files(struct steti_process *p, stet_error *err);
 
 #endif

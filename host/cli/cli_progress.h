@@ -13,7 +13,8 @@ struct steti_progress {
     uint64_t start_ns, last_ns;
 };
 
-/* files: the inputs, whose sizes are added up when all of them are regular files; n = 0 is standard input. */
+/* files: the inputs, whose sizes are added up when all of them are regular files; n = 0 is
+ * standard input. */
 void steti_progress_begin(struct steti_progress *p, int enabled, char *const *files, size_t n);
 /* Cheap: shows something at most twice a second, and nothing in the first second. */
 void steti_progress_update(struct steti_progress *p, uint64_t bytes, uint64_t lines);

@@ -78,7 +78,8 @@ static size_t choose_cut(const char *p, size_t n)
 }
 
 /* Takes `len` bytes of text and `tail` bytes after it off the front. */
-static void hand_out(struct steti_reader *r, struct steti_batch *b, size_t len, size_t tail, int continues)
+static void hand_out(struct steti_reader *r, struct steti_batch *b, size_t len, size_t tail,
+                     int continues)
 {
     struct steti_unit *u = &b->units[b->n++];
     const char *p = r->data.data + r->pos;
@@ -111,7 +112,8 @@ static void hand_out_ended(struct steti_reader *r, struct steti_batch *b, size_t
     hand_out(r, b, len - tail, tail, 0);
 }
 
-/* 1 if a unit was handed out. Only the length of a line decides where it is cut, never how it arrived. */
+/* 1 if a unit was handed out. Only the length of a line decides where it is cut, never how it
+ * arrived. */
 static int take_line(struct steti_reader *r, struct steti_batch *b)
 {
     const char *data = r->data.data;
@@ -199,7 +201,8 @@ static void drop_handed_out(struct steti_reader *r)
     r->pos = 0;
 }
 
-/* Collects units until the batch is full, the input ends or more input would have to be waited for. */
+/* Collects units until the batch is full, the input ends or more input would have to be waited
+ * for. */
 static stet_status collect(struct steti_reader *r, struct steti_batch *b, stet_error *err)
 {
     for (;;) {

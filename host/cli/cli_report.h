@@ -12,8 +12,8 @@ enum steti_exit {
     STETI_EXIT_DEVICE = 4
 };
 
-/* The exit code for a status. An STET_E_INVALID that comes from the user's options is a usage error;
- * from anything else it is an input error. */
+/* The exit code for a status. An STET_E_INVALID that comes from the user's options is a usage
+ * error; from anything else it is an input error. */
 int steti_exit_of(stet_status st, int from_options);
 
 /* One line "stet: ..." on standard error. */

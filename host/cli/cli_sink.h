@@ -1,4 +1,5 @@
-/* cli_sink.h - where data goes: standard output or a file, written in large pieces, errors never lost. */
+/* cli_sink.h - where data goes: standard output or a file, written in large pieces, errors never
+ * lost. */
 #ifndef STETI_CLI_SINK_H
 #define STETI_CLI_SINK_H
 
@@ -7,15 +8,15 @@
 struct steti_sink {
     struct steti_buf buf; /* append here with steti_buf_... */
     int fd;
-    const char *name;     /* for messages */
+    const char *name; /* for messages */
     int owns_fd;
-    int broken_pipe;      /* the reader went away: end without a message */
+    int broken_pipe; /* the reader went away: end without a message */
 };
 
 void steti_sink_stdout(struct steti_sink *s);
 
-/* Opens or makes `path` without emptying it; steti_sink_truncate does that once the inputs are known to be
- * other files. */
+/* Opens or makes `path` without emptying it; steti_sink_truncate does that once the inputs are
+ * known to be other files. */
 stet_status steti_sink_open(struct steti_sink *s, const char *path, stet_error *err);
 stet_status steti_sink_truncate(struct steti_sink *s, stet_error *err);
 

@@ -24,7 +24,8 @@ static double peak_resident(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss * 1024 : (double)NAN;
 }
 
-static struct row *put(struct row *r, const char *key, const char *label, double value, int decimals)
+static struct row *put(struct row *r, const char *key, const char *label, double value,
+                       int decimals)
 {
     r->key = key;
     r->label = label;

@@ -12,7 +12,8 @@ struct steti_cli_counts {
     uint64_t wall_ns; /* reading, correcting and writing */
 };
 
-/* json: one object and a line end; else a table. Values that would be a division by zero are null or "-". */
+/* json: one object and a line end; else a table. Values that would be a division by zero are
+ * null or "-". */
 stet_status steti_stats_format(struct steti_buf *b, int json, const stet_stats *s,
                                const struct steti_cli_counts *c, stet_error *err);
 

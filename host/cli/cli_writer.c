@@ -5,8 +5,8 @@
 #include "alloc.h"
 #include "cli_args.h"
 
-stet_status steti_edit_list_fetch(struct steti_edit_list *list, const stet_result *result, uint32_t unit,
-                                  stet_error *err)
+stet_status steti_edit_list_fetch(struct steti_edit_list *list, const stet_result *result,
+                                  uint32_t unit, stet_error *err)
 {
     int64_t n;
     list->n = 0;
@@ -38,7 +38,8 @@ int steti_unit_is_blank(const struct steti_unit *unit)
     return 1;
 }
 
-stet_status steti_writer_open(struct steti_writer *w, int format, struct steti_buf *out, stet_error *err)
+stet_status steti_writer_open(struct steti_writer *w, int format, struct steti_buf *out,
+                              stet_error *err)
 {
     memset(w, 0, sizeof *w);
     w->out = out;
@@ -78,8 +79,8 @@ stet_status steti_writer_begin(struct steti_writer *w, const char *file, stet_er
     return w->ops->begin != NULL ? w->ops->begin(w, err) : STET_OK;
 }
 
-stet_status steti_writer_unit(struct steti_writer *w, const struct steti_unit *unit, const stet_result *result,
-                              stet_error *err)
+stet_status steti_writer_unit(struct steti_writer *w, const struct steti_unit *unit,
+                              const stet_result *result, stet_error *err)
 {
     struct steti_item item;
     STETI_TRY(steti_edit_list_fetch(&w->byte_edits, result, STET_UNIT_BYTE, err));

@@ -3,9 +3,10 @@
  *   lead            body                              trail
  *   up to 3 lines   changes, and what lies between    lines since the last change
  *
- * A hunk is closed after more than 2 * CONTEXT unchanged lines. Where changes never stop it is closed when it
- * has HUNK_BYTES: its context is then shorter, but as long before as after the changes, because patch takes a
- * hunk with less context at one side for one that stands at that end of the file.
+ * A hunk is closed after more than 2 * CONTEXT unchanged lines. Where changes never stop it is
+ * closed when it has HUNK_BYTES: its context is then shorter, but as long before as after the
+ * changes, because patch takes a hunk with less context at one side for one that stands at that end
+ * of the file.
  */
 #include <string.h>
 
@@ -23,11 +24,11 @@ struct lines {
 struct diff_state {
     int has_header;
     struct lines lead, body, minus, plus, trail;
-    size_t body_old, body_new;             /* lines of either side in body */
-    uint64_t old_line, new_line;           /* the next line of either side */
+    size_t body_old, body_new;               /* lines of either side in body */
+    uint64_t old_line, new_line;             /* the next line of either side */
     uint64_t first_old_line, first_new_line; /* of the first change in the open hunk */
     struct steti_buf joined_old, joined_new; /* a line that comes in pieces */
-    struct steti_buf text;                 /* corrected text with its line end */
+    struct steti_buf text;                   /* corrected text with its line end */
 };
 
 static void clear(struct lines *l)
@@ -43,12 +44,14 @@ static size_t line_length(const char *p, size_t n)
     return nl != NULL ? (size_t)(nl - p) + 1 : n;
 }
 
-static stet_status append_line(struct lines *l, char prefix, const char *p, size_t n, stet_error *err)
+static stet_status append_line(struct lines *l, char prefix, const char *p, size_t n,
+                               stet_error *err)
 {
     STETI_TRY(steti_buf_append(&l->buf, &prefix, 1, err));
     STETI_TRY(steti_buf_append(&l->buf, p, n, err));
     l->n++;
-    return p[n - 1] == '\n' ? STET_OK : steti_buf_puts(&l->buf, "\n\\ No newline at end of file\n", err);
+    return p[n - 1] == '\n' ? STET_OK
+                            : steti_buf_puts(&l->buf, "\n\\ No newline at end of file\n", err);
 }
 
 /* Only the last line of a file lacks its line end, and that one is never dropped. */
@@ -88,7 +91,8 @@ static int is_open(const struct diff_state *d)
 }
 
 /* Quoted as C does where the name has characters that would break the header. */
-static stet_status append_name(struct steti_buf *b, const char *side, const char *name, stet_error *err)
+static stet_status append_name(struct steti_buf *b, const char *side, const char *name,
+                               stet_error *err)
 {
     int quote = 0;
     while (*name == '/') {
@@ -123,7 +127,8 @@ static stet_status append_header(struct steti_writer *w, struct diff_state *d, s
     return append_name(w->out, "b", w->file, err);
 }
 
-static stet_status append_range(struct steti_buf *b, char sign, uint64_t start, size_t n, stet_error *err)
+static stet_status append_range(struct steti_buf *b, char sign, uint64_t start, size_t n,
+                                stet_error *err)
 {
     unsigned long long first = n > 0 ? start : start - 1;
     if (n == 1) {
@@ -140,7 +145,8 @@ static stet_status append_trail(struct steti_writer *w, size_t n, stet_error *er
     for (size_t i = 0; i < n; i++) {
         bytes += line_length(d->trail.buf.data + bytes, d->trail.buf.len - bytes);
     }
-    return steti_buf_append(w->out, d->trail.buf.data, n == d->trail.n ? d->trail.buf.len : bytes, err);
+    return steti_buf_append(w->out, d->trail.buf.data, n == d->trail.n ? d->trail.buf.len : bytes,
+                            err);
 }
 
 static stet_status append_hunk(struct steti_writer *w, size_t trail, stet_error *err)
@@ -158,8 +164,8 @@ static stet_status append_hunk(struct steti_writer *w, size_t trail, stet_error 
     return append_trail(w, trail, err);
 }
 
-/* Writes the open hunk with at most `trail` lines after the last change. What follows becomes the lead of the
- * next one. */
+/* Writes the open hunk with at most `trail` lines after the last change. What follows becomes
+ * the lead of the next one. */
 static stet_status close_hunk(struct steti_writer *w, size_t trail, int at_end, stet_error *err)
 {
     struct diff_state *d = w->state;
@@ -226,7 +232,8 @@ struct text {
     size_t n;
 };
 
-static stet_status feed_side(struct lines *to, char prefix, struct text text, uint64_t *line, stet_error *err)
+static stet_status feed_side(struct lines *to, char prefix, struct text text, uint64_t *line,
+                             stet_error *err)
 {
     for (size_t done = 0; done < text.n;) {
         size_t len = line_length(text.p + done, text.n - done);
@@ -270,7 +277,8 @@ static struct change change_of(const struct steti_item *item, size_t first, size
 }
 
 /* d->text holds the corrected unit. */
-static stet_status feed_edits(struct steti_writer *w, const struct steti_item *item, stet_error *err)
+static stet_status feed_edits(struct steti_writer *w, const struct steti_item *item,
+                              stet_error *err)
 {
     struct diff_state *d = w->state;
     const char *source = item->unit->text;
@@ -280,7 +288,8 @@ static stet_status feed_edits(struct steti_writer *w, const struct steti_item *i
         struct change c = change_of(item, first, &i);
         const stet_edit *a = &item->edits[first], *z = &item->edits[i - 1];
         size_t out = (size_t)a->out_off - ((size_t)a->src_off - c.begin);
-        size_t out_end = (size_t)(z->out_off + z->out_len) + (c.end - (size_t)(z->src_off + z->src_len));
+        size_t out_end =
+            (size_t)(z->out_off + z->out_len) + (c.end - (size_t)(z->src_off + z->src_len));
         STETI_TRY(feed_same(w, source + done, c.begin - done, err));
         STETI_TRY(feed_change(w, (struct text){source + c.begin, c.end - c.begin},
                               (struct text){d->text.data + out, out_end - out}, err));
@@ -346,7 +355,8 @@ static stet_status diff_end(struct steti_writer *w, stet_error *err)
 static stet_status diff_open(struct steti_writer *w, stet_error *err)
 {
     w->state = steti_calloc(1, sizeof(struct diff_state));
-    return w->state != NULL ? STET_OK : steti_fail_nomem(err, "the diff writer", sizeof(struct diff_state));
+    return w->state != NULL ? STET_OK
+                            : steti_fail_nomem(err, "the diff writer", sizeof(struct diff_state));
 }
 
 static void diff_close(struct steti_writer *w)
@@ -366,5 +376,8 @@ static void diff_close(struct steti_writer *w)
     steti_free(d);
 }
 
-const struct steti_writer_ops steti_writer_diff = {
-    .open = diff_open, .begin = diff_begin, .item = diff_item, .end = diff_end, .close = diff_close};
+const struct steti_writer_ops steti_writer_diff = {.open = diff_open,
+                                                   .begin = diff_begin,
+                                                   .item = diff_item,
+                                                   .end = diff_end,
+                                                   .close = diff_close};

@@ -3,9 +3,9 @@
  *   S She go to school .
  *   A 1 2|||UNK|||goes|||REQUIRED|||-NONE-|||0
  *
- * Tokens are what stands between white space, so text that was tokenised stays as it was. An edit covers whole
- * tokens; edits that touch the same token are one. A line without edits has a noop line. Lines without
- * tokens are left out, as ERRANT does.
+ * Tokens are what stands between white space, so text that was tokenised stays as it was. An edit
+ * covers whole tokens; edits that touch the same token are one. A line without edits has a noop
+ * line. Lines without tokens are left out, as ERRANT does.
  */
 #include <string.h>
 
@@ -25,7 +25,8 @@ struct m2_state {
     struct steti_buf correction;
 };
 
-/* Readers split at what Python calls white space, which has four control characters more than Unicode. */
+/* Readers split at what Python calls white space, which has four control characters more than
+ * Unicode. */
 static int splits(uint32_t cp)
 {
     return steti_cp_is_space(cp) || (cp >= 0x1c && cp <= 0x1f);
@@ -74,8 +75,8 @@ static int next_token(const char *p, size_t end, size_t *pos, struct span *token
     return i > token->src;
 }
 
-/* Moves the left side to the beginning of a token, but not beyond `floor`, the end of the span before. Returns 1
- * if the span before is reached inside a token: the two belong together. */
+/* Moves the left side to the beginning of a token, but not beyond `floor`, the end of the span
+ * before. Returns 1 if the span before is reached inside a token: the two belong together. */
 static int widen_left(const struct steti_item *item, struct span *s, size_t floor)
 {
     const char *src = item->unit->text;
@@ -105,7 +106,8 @@ static void widen_right(const struct steti_item *item, struct span *s)
     }
 }
 
-static stet_status append_tokens(struct steti_buf *b, const char *p, size_t pos, size_t end, stet_error *err)
+static stet_status append_tokens(struct steti_buf *b, const char *p, size_t pos, size_t end,
+                                 stet_error *err)
 {
     struct span t;
     int first = 1;
@@ -131,7 +133,8 @@ static int last_token(const char *p, size_t begin, size_t end, struct span *toke
     return found;
 }
 
-static int same_token(const struct steti_item *item, const struct span *in_source, const struct span *in_output)
+static int same_token(const struct steti_item *item, const struct span *in_source,
+                      const struct span *in_output)
 {
     size_t n = in_source->src_end - in_source->src;
     return n == in_output->src_end - in_output->src &&
@@ -150,8 +153,8 @@ static size_t trim(const struct steti_item *item, struct span *s)
         s->out = b;
         n++;
     }
-    while (last_token(src, s->src, s->src_end, &x) && last_token(item->out, s->out, s->out_end, &y) &&
-           same_token(item, &x, &y)) {
+    while (last_token(src, s->src, s->src_end, &x) &&
+           last_token(item->out, s->out, s->out_end, &y) && same_token(item, &x, &y)) {
         s->src_end = x.src;
         s->out_end = y.src;
     }
@@ -188,8 +191,9 @@ static stet_status append_span(struct steti_writer *w, const struct steti_item *
     }
     if (c->len >= 3 && holds_bar(c)) {
         if (!state->warned) {
-            steti_say("%s:%llu: a correction holds \"|||\", which M2 cannot express; it is left out", w->file,
-                      (unsigned long long)item->unit->line);
+            steti_say(
+                "%s:%llu: a correction holds \"|||\", which M2 cannot express; it is left out",
+                w->file, (unsigned long long)item->unit->line);
         }
         state->warned = 1;
         return STET_OK;
@@ -199,7 +203,8 @@ static stet_status append_span(struct steti_writer *w, const struct steti_item *
     return steti_buf_puts(w->out, "|||REQUIRED|||-NONE-|||0\n", err);
 }
 
-/* The span of edit i and of all edits after it that share a token with it; *next is the first other edit. */
+/* The span of edit i and of all edits after it that share a token with it; *next is the first
+ * other edit. */
 static struct span gather(const struct steti_item *item, size_t i, size_t *next)
 {
     const stet_edit *e = &item->edits[i];
@@ -213,8 +218,8 @@ static struct span gather(const struct steti_item *item, size_t i, size_t *next)
             break;
         }
         e = &item->edits[i];
-        other = (struct span){(size_t)e->src_off, (size_t)(e->src_off + e->src_len), (size_t)e->out_off,
-                              (size_t)(e->out_off + e->out_len)};
+        other = (struct span){(size_t)e->src_off, (size_t)(e->src_off + e->src_len),
+                              (size_t)e->out_off, (size_t)(e->out_off + e->out_len)};
         if (other.src >= s.src_end && !widen_left(item, &other, s.src_end)) {
             break;
         }
@@ -251,7 +256,8 @@ static stet_status m2_item(struct steti_writer *w, const struct steti_item *item
 static stet_status m2_open(struct steti_writer *w, stet_error *err)
 {
     w->state = steti_calloc(1, sizeof(struct m2_state));
-    return w->state != NULL ? STET_OK : steti_fail_nomem(err, "the M2 writer", sizeof(struct m2_state));
+    return w->state != NULL ? STET_OK
+                            : steti_fail_nomem(err, "the M2 writer", sizeof(struct m2_state));
 }
 
 static void m2_close(struct steti_writer *w)
@@ -263,4 +269,5 @@ static void m2_close(struct steti_writer *w)
     }
 }
 
-const struct steti_writer_ops steti_writer_m2 = {.open = m2_open, .item = m2_item, .close = m2_close};
+const struct steti_writer_ops steti_writer_m2 = {
+    .open = m2_open, .item = m2_item, .close = m2_close};

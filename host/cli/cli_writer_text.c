@@ -10,15 +10,16 @@ static stet_status append_tail(struct steti_writer *w, const struct steti_unit *
     return steti_buf_append(w->out, u->text + u->len, u->tail, err);
 }
 
-static stet_status plain_item(struct steti_writer *w, const struct steti_item *item, stet_error *err)
+static stet_status plain_item(struct steti_writer *w, const struct steti_item *item,
+                              stet_error *err)
 {
     STETI_TRY(steti_buf_append(w->out, item->out, item->out_len, err));
     return append_tail(w, item->unit, err);
 }
 
 /* The marks stay where there are colours: not everybody sees red and green. */
-static stet_status append_mark(struct steti_writer *w, const char *marks, const char *text, size_t len,
-                               stet_error *err)
+static stet_status append_mark(struct steti_writer *w, const char *marks, const char *text,
+                               size_t len, stet_error *err)
 {
     int deleted = marks[1] == '-';
     if (len == 0) {
@@ -33,7 +34,8 @@ static stet_status append_mark(struct steti_writer *w, const char *marks, const 
     return w->color ? steti_buf_puts(w->out, RESET, err) : STET_OK;
 }
 
-static stet_status marks_item(struct steti_writer *w, const struct steti_item *item, stet_error *err)
+static stet_status marks_item(struct steti_writer *w, const struct steti_item *item,
+                              stet_error *err)
 {
     const char *text = item->unit->text;
     size_t done = 0;

@@ -14,7 +14,8 @@ static uint64_t now(void)
     return steti_now(steti_clock_system());
 }
 
-/* Loads the model and makes the engine. Returns the exit code, after a message where it is not 0. */
+/* Loads the model and makes the engine. Returns the exit code, after a message where it is not
+ * 0. */
 static int open_engine(const struct steti_args *args, stet_engine **engine)
 {
     stet_error err = steti_error_init();
@@ -49,12 +50,14 @@ static int open_output(const struct steti_args *args, struct steti_sink *sink)
     }
     for (size_t i = 0; i < args->n_files; i++) {
         if (steti_sink_is(sink, args->files[i], -1)) {
-            steti_say("--output %s is also an input; write to another file and rename it", args->output);
+            steti_say("--output %s is also an input; write to another file and rename it",
+                      args->output);
             return STETI_EXIT_USAGE;
         }
     }
     if (args->n_files == 0 && steti_sink_is(sink, NULL, STDIN_FILENO)) {
-        steti_say("--output %s is also the input; write to another file and rename it", args->output);
+        steti_say("--output %s is also the input; write to another file and rename it",
+                  args->output);
         return STETI_EXIT_USAGE;
     }
     if (steti_sink_truncate(sink, &err) != STET_OK) {
@@ -78,7 +81,8 @@ static stet_status print_stats(struct steti_process *p, stet_error *err)
     steti_sink_stdout(&to_stderr);
     to_stderr.fd = STDERR_FILENO;
     to_stderr.name = "standard error";
-    st = steti_stats_format(&to_stderr.buf, p->args->stats == STETI_STATS_JSON, &stats, &p->counts, err);
+    st = steti_stats_format(&to_stderr.buf, p->args->stats == STETI_STATS_JSON, &stats, &p->counts,
+                            err);
     if (st != STET_OK) {
         steti_buf_clear(&to_stderr.buf); /* half an object is of no use */
     }
@@ -100,8 +104,8 @@ static int run(struct steti_process *p)
         p->writer.color = steti_color_wanted(args->color, p->sink.fd);
         p->writer.wrapped = args->wrapped;
         p->writer.unit = (uint32_t)args->units;
-        steti_progress_begin(&p->progress, steti_progress_wanted(args->progress, p->sink.fd), args->files,
-                             args->n_files);
+        steti_progress_begin(&p->progress, steti_progress_wanted(args->progress, p->sink.fd),
+                             args->files, args->n_files);
         st = steti_process_files(p, &err);
         steti_progress_end(&p->progress, p->counts.bytes, p->counts.lines);
     }

@@ -20,8 +20,8 @@ static size_t all_options(const struct steti_args *args, stet_option *out)
 }
 
 /* Appends the report to b. The model's status goes to *model, that of the work is returned. */
-static stet_status fetch_report(const struct steti_args *args, const char *path, struct steti_buf *b,
-                                stet_status *model, stet_error *err)
+static stet_status fetch_report(const struct steti_args *args, const char *path,
+                                struct steti_buf *b, stet_status *model, stet_error *err)
 {
     stet_option options[2 * STETI_ARGS_MAX_OPTIONS];
     uint32_t format = args->json ? STET_REPORT_JSON : STET_REPORT_TEXT;

@@ -1,5 +1,5 @@
-/* The command line with the stand-in library. STET_TEST_FAIL_NTH=n makes the nth allocation fail, and reports on
- * standard error how many there were and how many blocks were left. */
+/* The command line with the stand-in library. STET_TEST_FAIL_NTH=n makes the nth allocation
+ * fail, and reports on standard error how many there were and how many blocks were left. */
 #include <stdio.h>
 #include <stdlib.h>
 

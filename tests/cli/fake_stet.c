@@ -1,12 +1,12 @@
-/* A stand-in for libstet that "corrects" by a table of words. It makes every behaviour of the command line
- * testable in milliseconds, and errors that a real model does not produce on demand:
+/* A stand-in for libstet that "corrects" by a table of words. It makes every behaviour of the
+ * command line testable in milliseconds, and errors that a real model does not produce on demand:
  *
  *   text with "!toolong", "!device", "!nomem"   that request fails
  *   text with "!verify" and option verify       STET_E_VERIFY
- *   model folder "missing", "broken"            cannot be loaded; "long" has a report of 10000 bytes
+ *   model folder "missing", "broken"            cannot be loaded; "long" has a long report
  *
- * Sentences end at ". "; a token is a word; every sentence takes one pass and one more for every edit, and
- * one millisecond.
+ * Sentences end at ". "; a token is a word; every sentence takes one pass and one more for every
+ * edit, and one millisecond.
  */
 #include <math.h>
 #include <stdio.h>
@@ -14,8 +14,8 @@
 
 #include "alloc.h"
 #include "buf.h"
-#include "stet.h"
 #include "status.h"
+#include "stet.h"
 #include "utf8.h"
 
 static const struct {
@@ -137,8 +137,8 @@ static stet_status check_folder(const char *path, stet_error *err)
     return STET_OK;
 }
 
-stet_status stet_model_load(const char *path, const stet_option *options, size_t n_options, stet_model **out,
-                            stet_error *err)
+stet_status stet_model_load(const char *path, const stet_option *options, size_t n_options,
+                            stet_model **out, stet_error *err)
 {
     *out = NULL;
     STETI_TRY(check_options(options, n_options, err));
@@ -158,8 +158,9 @@ void stet_model_release(stet_model *model)
     }
 }
 
-stet_status stet_model_inspect(const char *path, const stet_option *options, size_t n_options, uint32_t format,
-                               char *buf, size_t cap, size_t *needed, stet_error *err)
+stet_status stet_model_inspect(const char *path, const stet_option *options, size_t n_options,
+                               uint32_t format, char *buf, size_t cap, size_t *needed,
+                               stet_error *err)
 {
     char report[10001];
     int runs = strstr(path, "broken") == NULL;
@@ -168,8 +169,8 @@ stet_status stet_model_inspect(const char *path, const stet_option *options, siz
         snprintf(report, sizeof report, "{\"family\":\"fake\",\"runs\":%s,\"options\":%zu}",
                  runs ? "true" : "false", n_options);
     } else {
-        snprintf(report, sizeof report, "family   fake\nruns     %s\noptions  %zu\n", runs ? "yes" : "no",
-                 n_options);
+        snprintf(report, sizeof report, "family   fake\nruns     %s\noptions  %zu\n",
+                 runs ? "yes" : "no", n_options);
     }
     if (strstr(path, "long") != NULL) {
         memset(report, 'x', 10000);
@@ -193,8 +194,10 @@ stet_status stet_engine_create(stet_model *model, const stet_option *options, si
         return steti_fail_nomem(err, "an engine", sizeof **out);
     }
     for (size_t i = 0; i < n_options; i++) {
-        (*out)->verify |= strcmp(options[i].key, "verify") == 0 && strcmp(options[i].value, "1") == 0;
-        (*out)->scores |= strcmp(options[i].key, "scores") == 0 && strcmp(options[i].value, "1") == 0;
+        (*out)->verify |=
+            strcmp(options[i].key, "verify") == 0 && strcmp(options[i].value, "1") == 0;
+        (*out)->scores |=
+            strcmp(options[i].key, "scores") == 0 && strcmp(options[i].value, "1") == 0;
     }
     (*out)->stats.memory_bytes = 4096;
     return STET_OK;
@@ -256,7 +259,8 @@ static stet_status add_edit(stet_result *r, size_t off, int rule, float score, s
     return steti_buf_puts(&r->text, rules[rule].to, err);
 }
 
-static stet_status add_sentence(stet_result *r, size_t begin, size_t end, float score, stet_error *err)
+static stet_status add_sentence(stet_result *r, size_t begin, size_t end, float score,
+                                stet_error *err)
 {
     void *p = r->sentences;
     stet_sentence *s;
@@ -315,7 +319,8 @@ static stet_status injected(const stet_engine *engine, const stet_request *q, st
     return holds(q, "!nomem") ? steti_fail_nomem(err, "a cache", 99) : STET_OK;
 }
 
-static stet_status correct_one(stet_engine *engine, const stet_request *q, stet_result **out, stet_error *err)
+static stet_status correct_one(stet_engine *engine, const stet_request *q, stet_result **out,
+                               stet_error *err)
 {
     stet_result *r;
     float score = engine->scores ? -0.25f : NAN;
@@ -353,12 +358,13 @@ static void count(stet_engine *engine, const stet_result *r)
     s->total_ns += 1000000 * r->n_sentences;
 }
 
-stet_status stet_correct_batch(stet_engine *engine, const stet_request *requests, size_t n, stet_result **results,
-                               stet_status *statuses, stet_error *err)
+stet_status stet_correct_batch(stet_engine *engine, const stet_request *requests, size_t n,
+                               stet_result **results, stet_status *statuses, stet_error *err)
 {
     stet_status first = STET_OK;
     for (size_t i = 0; i < n; i++) {
-        stet_status st = correct_one(engine, &requests[i], &results[i], first == STET_OK ? err : NULL);
+        stet_status st =
+            correct_one(engine, &requests[i], &results[i], first == STET_OK ? err : NULL);
         if (statuses != NULL) {
             statuses[i] = st;
         }
@@ -381,11 +387,13 @@ const char *stet_result_text(const stet_result *r, size_t *len)
 
 static size_t units(uint32_t unit, const char *p, size_t n)
 {
-    return unit == STET_UNIT_BYTE ? n : unit == STET_UNIT_UTF16 ? steti_utf8_count_utf16(p, n) : steti_utf8_count(p, n);
+    return unit == STET_UNIT_BYTE    ? n
+           : unit == STET_UNIT_UTF16 ? steti_utf8_count_utf16(p, n)
+                                     : steti_utf8_count(p, n);
 }
 
-int64_t stet_result_edits(const stet_result *r, uint32_t unit, stet_edit *out, size_t edit_size, size_t first,
-                          size_t cap)
+int64_t stet_result_edits(const stet_result *r, uint32_t unit, stet_edit *out, size_t edit_size,
+                          size_t first, size_t cap)
 {
     if (edit_size != sizeof *out || unit > STET_UNIT_CODEPOINT) {
         return STET_E_INVALID;
@@ -401,8 +409,8 @@ int64_t stet_result_edits(const stet_result *r, uint32_t unit, stet_edit *out, s
     return (int64_t)r->n_edits;
 }
 
-int64_t stet_result_sentences(const stet_result *r, stet_sentence *out, size_t sentence_size, size_t first,
-                              size_t cap)
+int64_t stet_result_sentences(const stet_result *r, stet_sentence *out, size_t sentence_size,
+                              size_t first, size_t cap)
 {
     if (sentence_size != sizeof *out) {
         return STET_E_INVALID;

@@ -1,10 +1,10 @@
 export STET_MODEL=m
-cat >in.txt <<'END'
+sed 's/TAB/\t/' >in.txt <<'END'
 teh cat . I saw xdel alot .
 Nothing to do .
 
 a xboth tehteh x
-  spaced   teh	out two
+  spaced   tehTABout two
  xdel only
 hello xdel
 xcut first last

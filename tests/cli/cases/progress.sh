@@ -2,5 +2,6 @@
 export STET_MODEL=m
 printf 'teh\nteh\n' >in.txt
 "$STET" correct in.txt 2>&1
-"$STET" correct --progress=always in.txt 2>&1 >/dev/null | sed -E 's/[0-9.]+ lines\/s/N lines\/s/; s/[0-9]+ s left/N s left/'
+"$STET" correct --progress=always in.txt 2>&1 >/dev/null |
+    sed -E 's/[0-9.]+ lines\/s/N lines\/s/; s/[0-9]+ s left/N s left/'
 "$STET" correct --progress=never in.txt 2>&1
