@@ -1,0 +1,170 @@
+#include "ops_support.h"
+
+namespace
+{
+
+struct Case {
+    int rows, heads, head_dim, memory;
+    steti_attention_kind kind;
+};
+
+struct Inputs {
+    std::vector<float> q, k, v;
+    std::vector<int32_t> begin, count;
+};
+
+Inputs MakeInputs(const Case &c, float size)
+{
+    Rng rng(21);
+    size_t d = static_cast<size_t>(c.heads) * c.head_dim;
+    Inputs in = {rng.Floats(c.rows * d), rng.Floats(c.memory * d), rng.Floats(c.memory * d), {}, {}};
+    for (float &x : in.q) {
+        x *= size;
+    }
+    for (int r = 0; r < c.rows; r++) {
+        int count = r == 0 ? c.memory : 1 + rng.Int(c.memory);
+        in.count.push_back(count);
+        in.begin.push_back(rng.Int(c.memory - count + 1));
+    }
+    return in;
+}
+
+std::vector<float> RunOp(const Target &t, int threads, const Case &c, const Inputs &in)
+{
+    Backend be(t, threads);
+    int64_t d = static_cast<int64_t>(c.heads) * c.head_dim;
+    float *out = be.Up(std::vector<float>(in.q.size()));
+    steti_attention_params p = {};
+    p.n_rows = c.rows;
+    p.n_heads = c.heads;
+    p.head_dim = c.head_dim;
+    p.kind = c.kind;
+    p.scale = 0.3f;
+    p.q = be.Up(in.q);
+    p.k = be.Up(in.k);
+    p.v = be.Up(in.v);
+    p.ld_q = p.ld_kv = p.ld_out = d;
+    p.key_begin = in.begin.data();
+    p.key_count = in.count.data();
+    p.out = out;
+    be.Reserve(c.rows, 1, c.memory);
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_OK) << be.err.message;
+    return be.Down(out, in.q.size());
+}
+
+void ExpectRowRight(const Case &c, const Inputs &in, const std::vector<float> &out, int r, int h)
+{
+    size_t d = static_cast<size_t>(c.heads) * c.head_dim, column = static_cast<size_t>(h) * c.head_dim;
+    std::vector<double> w(in.count[r]);
+    double top = -1e300, sum = 0;
+    for (int j = 0; j < in.count[r]; j++) {
+        const float *k = &in.k[(in.begin[r] + j) * d + column];
+        for (int i = 0; i < c.head_dim; i++) {
+            w[j] += 0.3 * in.q[r * d + column + i] * k[i];
+        }
+        top = std::max(top, w[j]);
+    }
+    for (double &x : w) {
+        x = std::exp(x - top);
+        sum += x;
+    }
+    for (int i = 0; i < c.head_dim; i++) {
+        double want = 0;
+        for (int j = 0; j < in.count[r]; j++) {
+            want += w[j] / sum * in.v[(in.begin[r] + j) * d + column + i];
+        }
+        ASSERT_TRUE(Near(out[r * d + column + i], want, 2e-5)) << "row " << r << " head " << h;
+    }
+}
+
+TEST_P(OpTest, HeadsKeysAndSizes)
+{
+    for (int head_dim : {1, 3, 8, 16, 24, 32, 64, 80, 128, 130}) {
+        for (int memory : {1, 2, 5, 16, 33, 150}) {
+            Case c = {6, 3, head_dim, memory, STETI_ATTN_CROSS};
+            Inputs in = MakeInputs(c, 1.0f);
+            std::vector<float> out = RunOp(GetParam(), 2, c, in);
+            for (int r = 0; r < c.rows; r++) {
+                for (int h = 0; h < c.heads; h++) {
+                    ExpectRowRight(c, in, out, r, h);
+                }
+            }
+            if (GetParam().same_bits_as_portable) {
+                EXPECT_EQ(DifferingBytes(out, RunOp(PortableTarget(), 1, c, in)), 0u);
+            }
+        }
+    }
+}
+
+TEST_P(OpTest, KindAndThreadsDoNotShow)
+{
+    Case c = {40, 4, 32, 90, STETI_ATTN_ENCODER};
+    Inputs in = MakeInputs(c, 1.0f);
+    std::vector<float> out = RunOp(GetParam(), 1, c, in);
+    for (steti_attention_kind kind : {STETI_ATTN_ENCODER, STETI_ATTN_CAUSAL, STETI_ATTN_CROSS}) {
+        for (int threads : {1, 2, 3, 7}) {
+            c.kind = kind;
+            EXPECT_EQ(DifferingBytes(out, RunOp(GetParam(), threads, c, in)), 0u);
+        }
+    }
+}
+
+/* Scores of hundreds: the maximum is taken off before exp, so nothing overflows. */
+TEST_P(OpTest, LargeScores)
+{
+    Case c = {3, 2, 64, 20, STETI_ATTN_CROSS};
+    Inputs in = MakeInputs(c, 200.0f);
+    std::vector<float> out = RunOp(GetParam(), 1, c, in);
+    for (float x : out) {
+        EXPECT_TRUE(Near(x, 0.0, 1.0001));
+    }
+    EXPECT_EQ(DifferingBytes(out, RunOp(PortableTarget(), 1, c, in)), 0u);
+}
+
+TEST_P(OpTest, OneKeyGivesItsValue)
+{
+    Case c = {1, 2, 16, 1, STETI_ATTN_CAUSAL};
+    Inputs in = MakeInputs(c, 1.0f);
+    EXPECT_EQ(DifferingBytes(RunOp(GetParam(), 1, c, in), in.v), 0u);
+}
+
+/* Keys outside a row's range, NaN included, do not show. */
+TEST_P(OpTest, OtherKeysDoNotShow)
+{
+    Case c = {1, 2, 16, 30, STETI_ATTN_CAUSAL};
+    Inputs in = MakeInputs(c, 1.0f);
+    in.begin[0] = 5;
+    in.count[0] = 17;
+    std::vector<float> out = RunOp(GetParam(), 1, c, in);
+    for (int j = 0; j < c.memory; j++) {
+        for (int i = 0; i < 32 && (j < 5 || j >= 22); i++) {
+            in.k[j * 32 + i] = in.v[j * 32 + i] = NAN;
+        }
+    }
+    EXPECT_EQ(DifferingBytes(out, RunOp(GetParam(), 1, c, in)), 0u);
+}
+
+TEST_P(OpTest, LimitsAndBadArguments)
+{
+    Backend be(GetParam(), 1);
+    int32_t begin = 0, count = 4;
+    float *m = be.Up(std::vector<float>(64));
+    steti_attention_params p = {1, 1, 8, STETI_ATTN_CROSS, 1.0f, m, 8, m, m, 8, &begin, &count, m, 8};
+    be.Reserve(1, 8, 3);
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID) << "4 keys, 3 reserved";
+    count = 0;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID);
+    count = 1;
+    begin = -1;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID);
+    begin = 0;
+    p.ld_kv = 7;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID);
+    p.ld_kv = 8;
+    p.n_rows = 0;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_OK);
+}
+
+INSTANTIATE_FOR_ALL_TARGETS();
+
+} // namespace
