@@ -3,7 +3,8 @@
 
 Each worker process computes in bf16 on one thread; gradients are averaged
 over the workers, and every worker applies the same AdamW step to float32
-master weights.  The learning rate follows the clock: it warms up over the
+master weights; with --matrix_lr the matrices take orthogonalised momentum
+steps (Muon) of that rate instead.  The learning rate follows the clock: it warms up over the
 first steps and reaches zero when the budget ends.  An auxiliary loss pulls
 the first cross-attention heads of the last decoder layer to the aligned
 source piece, and target pieces at edits weigh more.
@@ -21,6 +22,7 @@ import torch.multiprocessing as mp
 
 from edgeformer import EdgeConfig, EdgeFormer, padding_mask
 from greedy_search import greedy_all
+from orthogonal_step import MatrixSteps
 from pair_batches import bucketed, dev_items, feed, make_batch
 
 CHUNK = 160
@@ -84,7 +86,12 @@ def batch_loss(model, batch, args, heads):
 class FlatWeights:
     """Float32 master weights in one vector, AdamW on it, bf16 in the model."""
 
-    def __init__(self, model, args):
+    def __init__(self, model, args, rank):
+        self.matrices = None
+        if args.matrix_lr:
+            self.matrices = MatrixSteps(model, rank, args.workers)
+        self.matrix_ratio = args.matrix_lr / args.lr
+        self.weight_decay = args.weight_decay
         self.live = list(model.parameters())
         flat = torch.cat([p.detach().flatten() for p in self.live])
         self.master = torch.nn.Parameter(flat.clone())
@@ -100,6 +107,19 @@ class FlatWeights:
             parts = vector.split([p.numel() for p in self.live])
             for live, part in zip(self.live, parts):
                 live.copy_(part.view_as(live))
+
+    def apply(self, grad, rate):
+        """AdamW on everything, then orthogonal steps for the matrices."""
+        if self.matrices is None:
+            return self.optimizer.step()
+        change = self.matrices.directions(grad)
+        master, rate = self.master.data, rate * self.matrix_ratio
+        before = [(a, b, master[a:b].clone()) for a, b in self.matrices.spans]
+        self.optimizer.step()
+        for a, b, old in before:
+            old.mul_(1.0 - rate * self.weight_decay)
+            master[a:b] = old.sub_(change[a:b], alpha=rate)
+        return None
 
     def step(self, rate, notes, world, clip, decay):
         """Average gradients and notes over workers, then one AdamW step."""
@@ -118,7 +138,7 @@ class FlatWeights:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             if norm == norm:
-                self.optimizer.step()
+                self.apply(grad, rate)
                 self.steps += 1
                 if self.steps % 4 == 0:
                     self.average.lerp_(self.master.data, 1.0 - decay ** 4)
@@ -257,7 +277,7 @@ def worker(rank, args, store):
         dist.init_process_group("gloo", init_method="file://" + store,
                                 rank=rank, world_size=args.workers)
     model = build(args)
-    weights = FlatWeights(model, args)
+    weights = FlatWeights(model, args, rank)
     state = {"step": 0, "tokens": 0.0, "elapsed": 0.0}
     model.bfloat16()
     model.positions = model.positions.bfloat16()
@@ -293,7 +313,7 @@ def parse_arguments():
                        ("input", "clean text"), ("tokenizer", "spiece.model"),
                        ("output", "folder for checkpoints")):
         parser.add_argument("--" + name, required=True, help=text)
-    numbers = {"hours": 1.0, "lr": 1e-3, "label_smoothing": 0.1,
+    numbers = {"hours": 1.0, "lr": 1e-3, "matrix_lr": 0.0, "label_smoothing": 0.1,
                "dropout": 0.0, "weight_decay": 0.01, "clip": 1.0,
                "ema": 0.998, "align_weight": 0.3, "edit_weight": 2.5,
                "save_minutes": 4.0}
