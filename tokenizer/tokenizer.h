@@ -33,7 +33,8 @@ void steti_pieces_free(struct steti_pieces *p);
 
 /* Opens the tokenizer of a model folder: spiece.model, else sentencepiece.bpe.model, else tokenizer.model.
  * STET_E_IO: none of them is there or it cannot be read (message lists the names tried).
- * STET_E_FORMAT: the file is broken (message: path and offset or field). */
+ * STET_E_FORMAT: the file is broken (message: path and offset or field).
+ * STET_E_MODEL: the file asks for something that is not supported (message: what). */
 stet_status steti_tokenizer_open(const char *folder, struct steti_tokenizer **out, stet_error *err);
 
 /* The same from memory; `name` is used in messages. The bytes are not needed after the call. */
@@ -42,7 +43,7 @@ stet_status steti_tokenizer_open_spm(const void *data, size_t len, const char *n
 void steti_tokenizer_close(struct steti_tokenizer *t); /* NULL is legal */
 
 /* Appends the pieces of text[0..len) to out (out->len grows; without end-of-sentence token). Any bytes are
- * legal; each invalid UTF-8 subpart is treated as U+FFFD. Literal "</s>" and the like in the text never become
+ * legal; each byte outside a valid UTF-8 sequence is treated as one U+FFFD, as the reference library does. Literal "</s>" and the like in the text never become
  * control ids. len <= 1 GiB, else STET_E_TOO_LONG. On failure out->len is unchanged.
  * Linear in len (times log) for any text. */
 stet_status steti_tokenizer_encode(const struct steti_tokenizer *t, const char *text, size_t len,

@@ -1,0 +1,261 @@
+// Long and awkward texts, memory that runs out, folders, threads.
+#include "tokenizer_support.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+#include <unistd.h>
+
+namespace {
+
+const char *const kModels[] = {"uni_rules", "bpe_rules", "uni_identity", "bpe_identity", "uni_fold", "bpe_suffix"};
+
+std::string repeat(const std::string &s, size_t n)
+{
+    std::string out;
+    while (n-- > 0) {
+        out += s;
+    }
+    return out;
+}
+
+TEST(TokenizerLimits, MegabyteTexts)
+{
+    const size_t mega = 1 << 20;
+    const std::string texts[] = {
+        std::string(mega, 'a'), std::string(mega, ' '), std::string(mega, '_'), std::string(mega, '\0'),
+        std::string(mega, '\xFF'), std::string(mega, '9'), repeat("aA", mega / 2), repeat("\xE4\xB8\xAD", mega / 3),
+        repeat("\xE2\x96\x81", mega / 3), repeat(" \xE2\x96\x81", mega / 4), repeat("the ", mega / 4),
+        "e" + repeat("\xCC\x81", 100000), repeat("\xEF\xB7\xBA", 50000), repeat(".", mega), repeat("<sep", mega / 4)};
+    for (const char *name : kModels) {
+        Tokenizer k(read_file(fixture(std::string(name) + ".model")));
+        ASSERT_EQ(k.status, STET_OK);
+        for (const std::string &text : texts) {
+            SCOPED_TRACE(std::string(name) + ": " + text.substr(0, 8));
+            check_laws(k, text);
+            std::vector<int32_t> ids = k.ids(text);
+            EXPECT_LE(k.decode(ids).size(), text.size() * 12 + 16);
+        }
+    }
+}
+
+TEST(TokenizerLimits, TooLongATextIsRefusedBeforeItIsRead)
+{
+    Tokenizer k(read_file(fixture("uni_identity.model")));
+    stet_error err = {};
+    steti_pieces p = {};
+    char c = 'a'; // one byte: reading more would be seen by a sanitizer
+    EXPECT_EQ(steti_tokenizer_encode(k.t, &c, (size_t{1} << 30) + 1, &p, &err), STET_E_TOO_LONG);
+    EXPECT_EQ(p.len, 0u);
+}
+
+TEST(TokenizerLimits, EncodingAppends)
+{
+    Tokenizer k(read_file(fixture("uni_rules.model")));
+    steti_pieces p = {};
+    ASSERT_EQ(steti_tokenizer_encode(k.t, "first", 5, &p, nullptr), STET_OK);
+    size_t first = p.len;
+    ASSERT_EQ(steti_tokenizer_encode(k.t, "", 0, &p, nullptr), STET_OK);
+    EXPECT_EQ(p.len, first);
+    ASSERT_EQ(steti_tokenizer_encode(k.t, nullptr, 0, &p, nullptr), STET_OK);
+    ASSERT_EQ(steti_tokenizer_encode(k.t, "  second ", 9, &p, nullptr), STET_OK);
+    ASSERT_GT(p.len, first);
+    EXPECT_EQ(p.data[first - 1].end, 5u);
+    EXPECT_EQ(p.data[first].begin, 0u);
+    EXPECT_EQ(p.data[p.len - 1].end, 9u);
+    steti_pieces_free(&p);
+}
+
+TEST(TokenizerLimits, DecodingAppendsAndChecksIds)
+{
+    Tokenizer k(read_file(fixture("uni_rules.model")));
+    steti_buf b;
+    steti_buf_init(&b);
+    std::vector<int32_t> ids = k.ids("a word");
+    std::vector<uint32_t> ends(ids.size());
+    stet_error err = {};
+    ASSERT_EQ(steti_buf_puts(&b, "kept|", nullptr), STET_OK);
+    ASSERT_EQ(steti_tokenizer_decode(k.t, ids.data(), ids.size(), &b, ends.data(), &err), STET_OK);
+    EXPECT_EQ(std::string(b.data, b.len), "kept|a word");
+    EXPECT_EQ(ends.back(), 6u); // counted from the call
+    for (int32_t bad : {-1, 1500, INT32_MAX, INT32_MIN}) {
+        ids.back() = bad;
+        err.struct_size = sizeof err;
+        EXPECT_EQ(steti_tokenizer_decode(k.t, ids.data(), ids.size(), &b, nullptr, &err), STET_E_INVALID);
+        EXPECT_NE(std::string(err.message).find(std::to_string(bad)), std::string::npos) << err.message;
+        EXPECT_EQ(std::string(b.data, b.len), "kept|a word");
+    }
+    ASSERT_EQ(steti_tokenizer_decode(k.t, nullptr, 0, &b, nullptr, &err), STET_OK);
+    steti_buf_free(&b);
+}
+
+uint64_t live_blocks()
+{
+    steti_alloc_stats s;
+    steti_alloc_get_stats(&s);
+    return s.live_count;
+}
+
+// Fails the 1st, 2nd, ... allocation of one run of `work`, until it passes. `work` returns a status and must leave
+// nothing behind.
+template <typename F> void fail_each_allocation(bool sticky, F work)
+{
+    for (uint64_t n = 1;; n++) {
+        uint64_t before = live_blocks();
+        steti_alloc_fail_nth(n, sticky);
+        stet_status st = work();
+        steti_alloc_fail_nth(0, 0);
+        ASSERT_EQ(live_blocks(), before) << "allocation " << n;
+        if (st == STET_OK) {
+            ASSERT_GT(n, 1u);
+            return;
+        }
+        ASSERT_EQ(st, STET_E_NOMEM) << "allocation " << n;
+        ASSERT_LT(n, 10000u);
+    }
+}
+
+class OutOfMemory : public testing::TestWithParam<const char *> {
+};
+
+TEST_P(OutOfMemory, Opening)
+{
+    std::string model = read_file(fixture(std::string(GetParam()) + ".model"));
+    for (bool sticky : {false, true}) {
+        fail_each_allocation(sticky, [&] {
+            steti_tokenizer *t = nullptr;
+            stet_error err = {};
+            stet_status st = steti_tokenizer_open_spm(model.data(), model.size(), "m", &t, &err);
+            steti_tokenizer_close(t);
+            return st;
+        });
+    }
+}
+
+TEST_P(OutOfMemory, EncodingKeepsWhatWasThere)
+{
+    Tokenizer k(read_file(fixture(std::string(GetParam()) + ".model")));
+    std::string text = repeat("some words, and a \xE4\xB8\xAD\xF0\x9F\x98\x80 <sep>... ", 20);
+    for (bool sticky : {false, true}) {
+        fail_each_allocation(sticky, [&] {
+            steti_pieces p = {};
+            stet_error err = {};
+            stet_status st = steti_tokenizer_encode(k.t, text.data(), text.size(), &p, &err);
+            if (st != STET_OK) {
+                EXPECT_EQ(p.len, 0u);
+            }
+            steti_pieces_free(&p);
+            return st;
+        });
+    }
+}
+
+TEST_P(OutOfMemory, DecodingKeepsWhatWasThere)
+{
+    Tokenizer k(read_file(fixture(std::string(GetParam()) + ".model")));
+    std::vector<int32_t> ids = k.ids(repeat("some words, and a \xE4\xB8\xAD ", 20));
+    fail_each_allocation(false, [&] {
+        steti_buf b;
+        steti_buf_init(&b);
+        stet_status st = steti_tokenizer_decode(k.t, ids.data(), ids.size(), &b, nullptr, nullptr);
+        if (st != STET_OK) {
+            EXPECT_EQ(b.len, 0u);
+        }
+        steti_buf_free(&b);
+        return st;
+    });
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, OutOfMemory, testing::Values("uni_rules", "bpe_rules", "uni_suffix"),
+                         [](const testing::TestParamInfo<const char *> &i) { return std::string(i.param); });
+
+class Folder : public testing::Test {
+protected:
+    std::string path;
+    std::vector<std::string> files;
+    stet_error err = {};
+    steti_tokenizer *t = nullptr;
+
+    void SetUp() override
+    {
+        std::string name = testing::TempDir() + "stet_tokenizer_XXXXXX";
+        ASSERT_NE(mkdtemp(name.data()), nullptr);
+        path = name;
+        err.struct_size = sizeof err;
+    }
+    void TearDown() override
+    {
+        steti_tokenizer_close(t);
+        for (const std::string &f : files) {
+            unlink(f.c_str());
+        }
+        rmdir(path.c_str());
+    }
+    void put(const std::string &name, const std::string &data)
+    {
+        files.push_back(path + "/" + name);
+        std::ofstream(files.back(), std::ios::binary) << data;
+    }
+};
+
+TEST_F(Folder, NamesAreLookedForInOrder)
+{
+    put("tokenizer.model", read_file(fixture("uni_identity.model")));
+    ASSERT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_OK) << err.message;
+    EXPECT_EQ(steti_tokenizer_vocab_size(t), 1000);
+    steti_tokenizer_close(t);
+    put("spiece.model", read_file(fixture("bpe_rules.model")));
+    ASSERT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_OK) << err.message;
+    EXPECT_EQ(steti_tokenizer_vocab_size(t), 1500);
+}
+
+TEST_F(Folder, AMissingFileIsNamed)
+{
+    EXPECT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_E_IO);
+    EXPECT_NE(std::string(err.message).find("spiece.model"), std::string::npos) << err.message;
+    EXPECT_NE(std::string(err.message).find("tokenizer.model"), std::string::npos) << err.message;
+    EXPECT_EQ(steti_tokenizer_open((path + "/nowhere").c_str(), &t, &err), STET_E_IO);
+}
+
+TEST_F(Folder, ABrokenFileIsNamed)
+{
+    put("spiece.model", read_file(fixture("uni_rules.model")).substr(0, 1000));
+    EXPECT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_E_FORMAT);
+    EXPECT_NE(std::string(err.message).find(path + "/spiece.model"), std::string::npos) << err.message;
+    EXPECT_NE(std::string(err.message).find("offset"), std::string::npos) << err.message;
+}
+
+TEST_F(Folder, OpeningSurvivesEveryFailedAllocation)
+{
+    put("spiece.model", read_file(fixture("uni_identity.model")));
+    fail_each_allocation(false, [&] {
+        steti_tokenizer *k = nullptr;
+        stet_status st = steti_tokenizer_open(path.c_str(), &k, &err);
+        steti_tokenizer_close(k);
+        return st;
+    });
+}
+
+TEST(TokenizerThreads, OneTokenizerServesMany)
+{
+    Tokenizer k(read_file(fixture("bpe_rules.model")));
+    std::string text = repeat("She go to school every days, <sep> and so on... ", 10);
+    std::vector<int32_t> want = k.ids(text);
+    int wrong[4] = {};
+    std::vector<std::thread> threads;
+    for (int &w : wrong) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 50; i++) {
+                w += k.ids(text) != want;
+            }
+        });
+    }
+    for (std::thread &th : threads) {
+        th.join();
+    }
+    for (int w : wrong) {
+        EXPECT_EQ(w, 0);
+    }
+}
+
+} // namespace
