@@ -1,5 +1,5 @@
 // The forward against PyTorch's float32 logits and greedy ids, stored with the fixtures
-// (scripts/train/make_reference_fixtures.py).
+// (scripts/train/make_reference_fixtures.py, and make_transformer_fixtures.py, whose layers are torch.nn's own).
 #include "net_fixture.h"
 
 #include <cmath>
@@ -156,6 +156,8 @@ TEST_P(Oracle, GreedyIdsAreThoseOfPyTorch)
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Fixtures, Oracle, ::testing::Values("edgeformer-a", "edgeformer-b", "edgeformer-c"));
+INSTANTIATE_TEST_SUITE_P(Fixtures, Oracle,
+                         ::testing::Values("edgeformer-a", "edgeformer-b", "edgeformer-c", "transformer-post",
+                                           "transformer-pre", "transformer-learned"));
 
 } // namespace

@@ -1,0 +1,101 @@
+// draft_play.h - plays a policy against a fixed answer instead of a model: the answer is what the model says.
+#pragma once
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+extern "C" {
+#include "alloc.h"
+#include "draft.h"
+}
+
+#include <gtest/gtest.h>
+
+#include "scale.h"
+
+namespace stet_test {
+
+using Ids = std::vector<int32_t>;
+
+constexpr int32_t END = 1; // end-of-sentence token; sources and answers are made of larger ids
+
+// What one pass looked like.
+struct PlayedPass {
+    Ids draft;
+    int matched = 0;
+    bool operator==(const PlayedPass &o) const
+    {
+        return draft == o.draft && matched == o.matched;
+    }
+};
+
+// The accept rule, written out again: longest agreeing prefix, then one token of the answer.
+inline int matched_prefix(const Ids &draft, const Ids &answer, size_t at)
+{
+    size_t m = 0;
+    while (m < draft.size() && at + m < answer.size() && answer[at + m] == draft[m] && answer[at + m] != END) {
+        m++;
+    }
+    return static_cast<int>(m);
+}
+
+// `answer` ends with END. `window` caps each draft.
+inline std::vector<PlayedPass> play(const steti_draft_ops *ops, const Ids &src, const Ids &answer, int window,
+                                    int *reentries = nullptr)
+{
+    steti_draft_limits l{64, 96};
+    steti_draft *d = nullptr;
+    std::vector<PlayedPass> passes;
+    EXPECT_EQ(ops->open(&l, &d, nullptr), STET_OK);
+    ops->begin(d, src.data(), static_cast<int>(src.size()));
+    for (size_t at = 0; at < answer.size();) {
+        PlayedPass p;
+        int budget = std::min(window, 64);
+        p.draft.assign(static_cast<size_t>(budget) + 4, -77);
+        int n = ops->propose(d, budget, p.draft.data());
+        EXPECT_TRUE(n >= 0 && n <= budget);
+        EXPECT_EQ(p.draft[static_cast<size_t>(budget)], -77) << "wrote over the budget";
+        p.draft.resize(static_cast<size_t>(n));
+        p.matched = matched_prefix(p.draft, answer, at);
+        ops->accept(d, answer.data() + at, p.matched + 1, p.matched);
+        at += static_cast<size_t>(p.matched) + 1;
+        passes.push_back(p);
+    }
+    if (reentries != nullptr) {
+        *reentries = ops->reentries(d);
+    }
+    ops->close(d);
+    return passes;
+}
+
+// A source over a small vocabulary, and an answer made from it by random edits.
+inline void random_pair(std::mt19937 &rng, Ids *src, Ids *answer)
+{
+    unsigned vocab = 2 + rng() % 12, len = rng() % 33;
+    src->clear();
+    answer->clear();
+    for (unsigned i = 0; i < len; i++) {
+        src->push_back(static_cast<int32_t>(3 + rng() % vocab));
+    }
+    for (size_t i = 0; i < src->size(); i++) {
+        unsigned what = rng() % 24;
+        if (what == 0) {
+            answer->push_back(static_cast<int32_t>(3 + rng() % (vocab + 3)));
+        } else if (what == 1) {
+            answer->push_back(static_cast<int32_t>(3 + rng() % (vocab + 3)));
+            answer->push_back((*src)[i]);
+        } else if (what != 2) {
+            answer->push_back((*src)[i]);
+        }
+        if (what == 3 && i > 4) {
+            i -= 1 + rng() % 4; // says something twice
+        }
+        if (answer->size() > 80) {
+            break;
+        }
+    }
+    answer->push_back(END);
+}
+
+} // namespace stet_test
