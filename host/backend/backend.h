@@ -119,7 +119,7 @@ struct steti_backend_caps {
 
 struct steti_backend_options {
     int threads;          /* >= 1 */
-    const char *isa;      /* NULL or "auto": the best there is; else "portable", "avx2", "avx512", "neon" */
+    const char *isa;      /* NULL or "auto": the best there is; else "portable", "avx2", "avx2vnni", "avx512", "neon" */
 };
 
 struct steti_backend; /* an open context; defined by each backend */

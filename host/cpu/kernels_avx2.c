@@ -79,6 +79,7 @@ static void gemm_i8(const struct steti_gemm_job *j)
 const struct steti_kernels steti_kernels_avx2 = {
     .isa = "avx2",
     .text = "avx2",
+    /* Bound by multiplications from the second row on; a full tile at least reads the weights once. */
     .row_tile = 4,
     .quantize_row = quantize_row,
     .quantize_weights = quantize_weights,

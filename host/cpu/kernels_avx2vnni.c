@@ -88,6 +88,7 @@ static void gemm_i8(const struct steti_gemm_job *j)
 const struct steti_kernels steti_kernels_avx2vnni = {
     .isa = "avx2vnni",
     .text = "avx2-vnni",
+    /* Measured: the cost of a row falls until the tile is full; the 7th row starts a second one. */
     .row_tile = 6,
     .quantize_row = quantize_row,
     .quantize_weights = quantize_weights,

@@ -61,7 +61,7 @@ const char *steti_tensor_shape_text(const struct steti_tensor *t, char *buf, siz
         return buf;
     }
     buf[0] = '\0';
-    for (int i = 0; i <= t->rank && used < cap; i++) {
+    for (int i = 0; i <= t->rank && i <= STETI_MAX_RANK && used < cap; i++) {
         const char *lead = i == 0 ? "[" : ", ";
         int n = i == t->rank ? snprintf(buf + used, cap - used, "%s", t->rank == 0 ? "[]" : "]")
                              : snprintf(buf + used, cap - used, "%s%lld", lead,
