@@ -6,10 +6,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static volatile unsigned char seen;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct steti_safetensors st;
-    volatile unsigned char seen = 0;
     size_t total = 0;
     if (steti_safetensors_parse(data, size, "fuzz", &st, NULL) != STET_OK) {
         return 0;

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Writes the seed inputs of the fuzz targets to tests/fuzz/corpus/, from the fixtures.
+
+Existing files with other names stay: inputs that once failed are kept beside the seeds.
+"""
+
+import json
+import os
+import struct
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FIXTURES = os.path.join(ROOT, "tests", "fixtures")
+CORPUS = os.path.join(ROOT, "tests", "fuzz", "corpus")
+
+
+def fixture(*parts):
+    with open(os.path.join(FIXTURES, *parts), "rb") as f:
+        return f.read()
+
+
+def write(target, name, data):
+    folder = os.path.join(CORPUS, target)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "wb") as f:
+        f.write(data)
+
+
+def safetensors(header, data=b""):
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def make_safetensors():
+    one = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}
+    two = {"dtype": "I8", "shape": [8], "data_offsets": [24, 32]}
+    write("fuzz_safetensors", "seed_empty", safetensors({}))
+    write("fuzz_safetensors", "seed_one", safetensors({"a.weight": one}, bytes(24)))
+    write("fuzz_safetensors", "seed_two",
+          safetensors({"__metadata__": {"format": "pt"}, "a": one, "b": two}, bytes(32)))
+    write("fuzz_safetensors", "seed_types", safetensors(
+        {d: {"dtype": d, "shape": [], "data_offsets": [8 * i, 8 * i + size]}
+         for i, (d, size) in enumerate([("F16", 2), ("BF16", 2), ("I32", 4), ("F64", 8)])},
+        bytes(32)))
+    write("fuzz_safetensors", "seed_overlap", safetensors(
+        {"a": one, "b": {"dtype": "U8", "shape": [4], "data_offsets": [20, 24]}}, bytes(24)))
+    write("fuzz_safetensors", "seed_huge_shape", safetensors(
+        {"a": {"dtype": "F32", "shape": [1 << 62, 4], "data_offsets": [0, 0]}}))
+    write("fuzz_safetensors", "seed_huge_header", struct.pack("<Q", (1 << 64) - 1) + b"{}")
+
+
+def make_config():
+    for name in ("edgeformer-a", "edgeformer-b", "edgeformer-c"):
+        config = fixture(name, "config.json")
+        write("fuzz_config", f"seed_{name}", config)
+        write("fuzz_config", f"seed_{name}_generation",
+              config + b"\0" + fixture(name, "generation_config.json"))
+    plain = json.loads(fixture("edgeformer-a", "config.json"))
+    plain.update(model_type="transformer", encoder_normalize_before=True, normalize_embedding=True,
+                 position_embedding_type="learned", activation_function="gelu", position_offset=2)
+    write("fuzz_config", "seed_transformer", json.dumps(plain).encode())
+
+
+def make_json():
+    texts = {
+        "numbers": '{"a":0,"b":-1,"c":1.5e-3,"d":9223372036854775807,"e":9223372036854775808}',
+        "strings": '{"a":"\\u00e9\\n\\ud83d\\ude00","\\u0061b":"\\"\\\\/","c":"\\ud800"}',
+        "nested": '{"a":' + "[" * 20 + "]" * 20 + "}",
+        "too_deep": '{"a":' + "[" * 100 + "]" * 100 + "}",
+        "duplicate": '{"a":1,"\\u0061":2}',
+        "trailing": '{"a":null} x',
+        "nul": '{"a":"\\u0000"}',
+        "list": '[true,false,null,{"a":{}}]',
+    }
+    for name, text in texts.items():
+        write("fuzz_json", f"seed_{name}", text.encode())
+    write("fuzz_json", "seed_bad_utf8", b'{"a":"\xff\xc3"}')
+
+
+def make_tokenizer_models():
+    write("fuzz_tokenizer_model", "seed_byte_pieces", fixture("edgeformer-a", "spiece.model"))
+    for name in ("bpe_identity", "uni_identity"):
+        write("fuzz_tokenizer_model", f"seed_{name}", fixture("tokenizer", f"{name}.model"))
+
+
+def make_texts():
+    texts = {
+        "plain": b"She go to school. He said \"hello\" to Dr. Smith at 5 p.m. yesterday!",
+        "lines": b"One line.\r\nTwo lines?\n\nA new paragraph... and (more) text:\ta list, e.g. this",
+        "unicode": "Caf\u00e9 \u2014 \u201cna\u00efve\u201d \u65e5\u672c\u8a9e\u3002 \U0001f600\u200d"
+                   "\u00a0x\u2028y\u3000z \ufb01 \u00bd".encode(),
+        "invalid": b"a\xff\xfeb \xc3( \xe2\x28\xa1 \xf0\x9f\x98 \xed\xa0\x80 end.",
+        "spaces": b"  two  spaces \t tab\x00nul   ",
+        "control": b"</s> <unk> <0x41> \xe2\x96\x81 <pad>",
+        "repeats": b"aaaa " * 40 + b"." * 30,
+    }
+    for target in ("fuzz_text", "fuzz_tokenizer_text"):
+        for name, text in texts.items():
+            write(target, f"seed_{name}", text)
+
+
+def main():
+    make_safetensors()
+    make_config()
+    make_json()
+    make_tokenizer_models()
+    make_texts()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Everything that must pass before a change is merged, in the order in which mistakes are cheapest to find.
+#
+#   scripts/test.sh            all stages (about 20 minutes on two cores)
+#   scripts/test.sh --quick    the first two: house checks, then the gcc build with all tests
+#
+# Installs what a fresh Debian 12 lacks (scripts/packages.sh test); with everything there it needs no network.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage="usage: scripts/test.sh [--quick]"
+quick=0
+case "${1-}" in
+    "") ;;
+    --quick) quick=1 ;;
+    -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" && exit 0 ;;
+    *) echo "$usage" >&2 && exit 1 ;;
+esac
+
+jobs=${JOBS:-2}
+summary=()
+started=$SECONDS
+export PYTHONDONTWRITEBYTECODE=1
+export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
+
+build() {
+    cmake --preset "$1" >"$log" 2>&1 || { cat "$log" && return 1; }
+    cmake --build --preset "$1" -j "$jobs"
+}
+
+house_checks() {
+    python3 scripts/check_layers.py --self-test
+    python3 scripts/check_source.py --self-test
+    python3 scripts/check_layers.py
+    python3 scripts/check_source.py
+    scripts/format.sh --check
+}
+
+gcc_tests() {
+    build cpu-release
+    ctest --test-dir build -LE install -j "$jobs" --output-on-failure | tee build/ctest.log
+}
+
+clang_tests() {
+    build clang
+    ctest --test-dir build-clang -R '^(base|weights|draft|engine|exact|ops)' -j "$jobs" \
+        --output-on-failure --no-tests=error
+}
+
+asan_tests() {
+    build cpu-asan
+    ctest --test-dir build-asan -j "$jobs" --output-on-failure --no-tests=error
+}
+
+tsan_tests() {
+    build cpu-tsan
+    ctest --test-dir build-tsan -R '^(base|api)' -j "$jobs" --output-on-failure --no-tests=error
+}
+
+fuzz_targets() {
+    scripts/fuzz.sh 20
+}
+
+valgrind_tests() {
+    local program ran=0
+    for program in build/tests/*oom*_test build/tests/base_test; do
+        [ -x "$program" ] || continue
+        echo "valgrind $program"
+        valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite,indirect \
+            "$program" --gtest_brief=1
+        ran=1
+    done
+    [ "$ran" = 1 ] || { echo "test.sh: there is no test program for valgrind" >&2 && return 1; }
+}
+
+install_tests() {
+    ctest --test-dir build -L install --output-on-failure --no-tests=error
+}
+
+cuda_build() {
+    cmake -S . -B build-cuda -G Ninja -DSTET_CUDA=ON
+    cmake --build build-cuda -j "$jobs"
+}
+
+# stage NAME FUNCTION: runs it with a heading; on failure says so and ends the run.
+stage() {
+    local name=$1 begin=$SECONDS status
+    printf '\n==== %s\n' "$name"
+    set +e
+    (
+        set -e
+        "$2"
+    )
+    status=$?
+    set -e
+    if [ "$status" != 0 ]; then
+        printf '\n==== FAILED: %s (after %d s)\n' "$name" $((SECONDS - begin))
+        exit 1
+    fi
+    summary+=("$(printf 'passed   %5d s  %s' $((SECONDS - begin)) "$name")")
+}
+
+skip() {
+    printf '\n==== SKIPPED: %s: %s\n' "$1" "$2"
+    summary+=("$(printf 'SKIPPED           %s: %s' "$1" "$2")")
+}
+
+scripts/packages.sh test
+if command -v ccache >/dev/null; then
+    export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
+fi
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+stage "1. house checks: layers, sizes, format" house_checks
+stage "2. gcc: build without warnings, all tests" gcc_tests
+if [ "$quick" = 0 ]; then
+    stage "3. clang: build without warnings, a part of the tests" clang_tests
+    stage "4. AddressSanitizer and UndefinedBehaviorSanitizer: all tests" asan_tests
+    stage "5. ThreadSanitizer: tests of threads" tsan_tests
+    stage "6. fuzz targets, 20 s each" fuzz_targets
+    stage "7. valgrind: allocation failures" valgrind_tests
+    stage "8. install: C99 and C++17 programs against the installed files" install_tests
+    if [ ! -e cuda/CMakeLists.txt ]; then
+        skip "9. CUDA" "the CUDA backend is not part of this version; there is nothing to compile"
+    elif ! command -v nvcc >/dev/null; then
+        skip "9. CUDA" "no CUDA toolkit on this machine (nvcc); cuda/ was NOT compiled"
+    else
+        stage "9. CUDA: build" cuda_build
+    fi
+fi
+
+printf '\n==== Summary (%d s)\n' $((SECONDS - started))
+printf '%s\n' "${summary[@]}"
+echo "tests of stage 2: $(grep -E 'tests passed' build/ctest.log)"
+[ "$quick" = 0 ] || echo "--quick: stages 3 to 9 did not run"

@@ -1,0 +1,51 @@
+/* Parses any bytes as config.json and, after the first NUL byte, as generation_config.json. What is
+ * accepted must have the properties that the rest of the library relies on. */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "model.h"
+#include "spec.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int is_id(const struct steti_spec *s, int32_t id)
+{
+    return id >= 0 && id < s->vocab_size;
+}
+
+static int is_sound(const struct steti_spec *s)
+{
+    return s->vocab_size > 0 && s->d_model > 0 && s->enc_layers > 0 && s->dec_layers > 0 &&
+           s->enc_heads > 0 && s->d_model % s->enc_heads == 0 && s->dec_heads > 0 &&
+           s->d_model % s->dec_heads == 0 && s->enc_attn_groups > 0 &&
+           s->enc_attn_groups <= s->enc_layers && s->enc_ffn_groups > 0 &&
+           s->enc_ffn_groups <= s->enc_layers && s->max_positions > 0 && s->norm_eps > 0.0f &&
+           is_id(s, s->eos_id) && is_id(s, s->start_id);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *config = (const char *)data;
+    const char *nul = size > 0 ? memchr(config, '\0', size) : NULL;
+    size_t config_len = nul != NULL ? (size_t)(nul - config) : size;
+    const char *generation = nul != NULL ? nul + 1 : NULL;
+    size_t generation_len = nul != NULL ? size - config_len - 1 : 0;
+    struct steti_session_limits limits = {
+        .max_rows = 1 << 16, .n_slots = 1024, .max_src = 4096, .max_tgt = 4096};
+    struct steti_spec spec;
+    stet_error err = {.struct_size = sizeof err};
+    stet_status st =
+        steti_spec_parse(config, config_len, generation, generation_len, "fuzz", &spec, &err);
+    if (st != STET_OK) {
+        if (err.message[0] == '\0' || err.code != st) {
+            __builtin_trap();
+        }
+        return 0;
+    }
+    if (!is_sound(&spec)) {
+        __builtin_trap();
+    }
+    (void)steti_session_bytes(&spec, &limits);
+    return 0;
+}
