@@ -1,4 +1,7 @@
-"""check_json.py SOURCE CORRECTED EDITS: applies the edits of --edits=json to the source, in the unit they are in."""
+"""check_json.py SOURCE CORRECTED EDITS LEAST: applies the edits of --edits=json to the source, in the unit they are in.
+
+Fails too when there are fewer than LEAST of them.
+"""
 import json
 import sys
 
@@ -42,7 +45,7 @@ def main():
         assert joined(parts, row["unit"]) == row["text"], row
         for s in row["sentences"]:
             assert 0 <= s["offset"] <= s["offset"] + s["length"] <= len(text), row
-    assert edits > 50
+    assert edits >= int(sys.argv[4]), edits
     print(rows[0]["unit"], "applied")
 
 

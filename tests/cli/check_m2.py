@@ -1,4 +1,7 @@
-"""check_m2.py SOURCE CORRECTED M2: applies the A lines to the S lines, as a scorer does."""
+"""check_m2.py SOURCE CORRECTED M2 LEAST: applies the A lines to the S lines, as a scorer does.
+
+Fails too when there are fewer than LEAST of them, or when most take in more than two tokens.
+"""
 import sys
 
 
@@ -36,7 +39,7 @@ def main():
             edits += 1
             minimal += end - begin <= 2
         assert out == corrected, (lines, corrected)
-    assert edits > 200 and minimal > edits // 2
+    assert edits >= int(sys.argv[4]) and minimal >= edits // 2, (edits, minimal)
     print("applied")
 
 

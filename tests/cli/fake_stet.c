@@ -280,6 +280,20 @@ static stet_status add_sentence(stet_result *r, size_t begin, size_t end, float 
     return STET_OK;
 }
 
+/* Bytes from p on that begin no rule and no sentence; at least 1. */
+static size_t plain_run(const char *p, size_t n)
+{
+    static char stops[sizeof rules / sizeof rules[0] + 2];
+    size_t run = 1;
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        stops[i] = rules[i].from[0]; /* a blank is one of them */
+    }
+    while (run < n && p[run] != '\0' && strchr(stops, p[run]) == NULL) {
+        run++;
+    }
+    return run;
+}
+
 static stet_status correct_into(stet_result *r, float score, stet_error *err)
 {
     size_t begin = 0;
@@ -289,8 +303,9 @@ static stet_status correct_into(stet_result *r, float score, stet_error *err)
             STETI_TRY(add_edit(r, i, rule, score, err));
             i += strlen(rules[rule].from);
         } else {
-            STETI_TRY(steti_buf_append(&r->text, r->source + i, 1, err));
-            i++;
+            size_t run = plain_run(r->source + i, r->source_len - i);
+            STETI_TRY(steti_buf_append(&r->text, r->source + i, run, err));
+            i += run;
         }
         if (i == r->source_len || (i > 1 && r->source[i] == ' ' && r->source[i - 1] == '.')) {
             STETI_TRY(add_sentence(r, begin, i, score, err));

@@ -2,21 +2,19 @@
 export STET_MODEL=m
 printf 'teh one. teh two xdel\n1\n2\n3\n4\n5\n6\n7\nalot\n' >in.txt
 try() {
-    local n=1 calls code
-    "$STET" "$@" >want.txt
+    local n=1 calls code said
+    "$STET" "$@" >want.txt 2>err.txt
     while :; do
         STET_TEST_FAIL_NTH=$n "$STET" "$@" >out.txt 2>err.txt
         code=$?
-        grep -q ' left 0$' err.txt || { echo "$*: allocation $n: leaked"; cat err.txt; }
-        calls=$(sed -n 's/^allocations \([0-9]*\) .*/\1/p' err.txt)
-        if [ "$calls" -lt "$n" ]; then
+        said=$(<err.txt)
+        [[ $said == *' left 0' ]] || echo "$*: allocation $n: leaked: $said"
+        calls=${said##*allocations }
+        if [ "${calls%% *}" -lt "$n" ]; then
             [ $code -eq 0 ] && cmp want.txt out.txt && [ $n -gt 3 ] && echo "$1 $2: done"
             return
         fi
-        if [ $code -ne 2 ] || ! grep -q '^stet: .*out of memory' err.txt; then
-            echo "$*: allocation $n: exit $code"
-            cat err.txt
-        fi
+        [[ $code -eq 2 && $said == *'stet: '*'out of memory'* ]] || echo "$*: allocation $n: exit $code: $said"
         n=$((n + 1))
     done
 }
