@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Every block is preceded by one aligned header that remembers its size: the host's mem_free wants it back. */
+/* Every block is preceded by one aligned header that remembers its size: the host's mem_free wants
+ * it back. */
 struct header {
     size_t size;
 };
@@ -81,7 +82,8 @@ void steti_free(void *p)
     atomic_fetch_sub(&stat_live_bytes, size);
     atomic_fetch_sub(&stat_live_count, 1);
     if (hooks.mem_free != NULL) {
-        hooks.mem_free(hooks.ctx, h, STETI_ALIGN + (size + STETI_ALIGN - 1) / STETI_ALIGN * STETI_ALIGN);
+        hooks.mem_free(hooks.ctx, h,
+                       STETI_ALIGN + (size + STETI_ALIGN - 1) / STETI_ALIGN * STETI_ALIGN);
     } else {
         free(h);
     }

@@ -39,8 +39,8 @@ struct steti_alloc_stats {
 };
 void steti_alloc_get_stats(struct steti_alloc_stats *out);
 
-/* Fail-the-Nth mode: the nth allocation from now (1 = the next one) and, when `sticky`, all after it
- * return NULL. 0 switches the mode off. */
+/* Fail-the-Nth mode: the nth allocation from now (1 = the next one) and, when `sticky`, all after
+ * it return NULL. 0 switches the mode off. */
 void steti_alloc_fail_nth(uint64_t nth, int sticky);
 
 #endif

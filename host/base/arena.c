@@ -7,7 +7,8 @@
 
 size_t steti_arena_cost(size_t size)
 {
-    return size > SIZE_MAX - STETI_ALIGN ? SIZE_MAX : (size + STETI_ALIGN - 1) / STETI_ALIGN * STETI_ALIGN;
+    return size > SIZE_MAX - STETI_ALIGN ? SIZE_MAX
+                                         : (size + STETI_ALIGN - 1) / STETI_ALIGN * STETI_ALIGN;
 }
 
 stet_status steti_arena_init(struct steti_arena *a, size_t capacity, stet_error *err)

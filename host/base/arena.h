@@ -4,8 +4,8 @@
  *   |== a ==|= b =|=== c ======|.................|.................|
  *                              ^ mark / rewind
  *
- * An arena is sized before the work starts and never grows: a hot loop that allocates from it cannot
- * call the heap. All blocks are 64-byte aligned. Not thread-safe; its owner is.
+ * An arena is sized before the work starts and never grows: a hot loop that allocates from it
+ * cannot call the heap. All blocks are 64-byte aligned. Not thread-safe; its owner is.
  */
 #ifndef STETI_ARENA_H
 #define STETI_ARENA_H

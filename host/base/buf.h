@@ -22,7 +22,8 @@ stet_status steti_buf_puts(struct steti_buf *b, const char *s, stet_error *err);
 stet_status steti_buf_printf(struct steti_buf *b, stet_error *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Appends s as a quoted JSON string. Invalid UTF-8 becomes U+FFFD; control characters are escaped. */
+/* Appends s as a quoted JSON string. Invalid UTF-8 becomes U+FFFD; control characters are
+ * escaped. */
 stet_status steti_buf_json_string(struct steti_buf *b, const char *s, size_t n, stet_error *err);
 
 /* Terminates with a NUL that does not count in len; NULL when out of memory. */

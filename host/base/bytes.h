@@ -1,4 +1,5 @@
-/* bytes.h - a reader over (pointer, length) that cannot run past its end. Every parser of files uses it.
+/* bytes.h - a reader over (pointer, length) that cannot run past its end. Every parser of files
+ * uses it.
  *
  * A failed read moves nothing and returns 0; a successful one returns 1. Little-endian.
  */

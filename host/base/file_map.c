@@ -12,27 +12,34 @@
 
 static const char *kind_of(mode_t mode)
 {
-    return S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a pipe" : S_ISSOCK(mode) ? "a socket" : "a device";
+    return S_ISDIR(mode)    ? "a folder"
+           : S_ISFIFO(mode) ? "a pipe"
+           : S_ISSOCK(mode) ? "a socket"
+                            : "a device";
 }
 
-static stet_status check_file(int fd, const char *path, size_t max_len, size_t *len, stet_error *err)
+static stet_status check_file(int fd, const char *path, size_t max_len, size_t *len,
+                              stet_error *err)
 {
     struct stat st;
     if (fstat(fd, &st) != 0) {
         return steti_fail(err, STET_E_IO, "%s: cannot be examined: %s", path, strerror(errno));
     }
     if (!S_ISREG(st.st_mode)) {
-        return steti_fail(err, STET_E_IO, "%s: is %s, expected a regular file", path, kind_of(st.st_mode));
+        return steti_fail(err, STET_E_IO, "%s: is %s, expected a regular file", path,
+                          kind_of(st.st_mode));
     }
     if (st.st_size < 0 || (uint64_t)st.st_size > max_len) {
-        return steti_fail(err, STET_E_FORMAT, "%s: has %lld bytes, the limit for this kind of file is %zu", path,
+        return steti_fail(err, STET_E_FORMAT,
+                          "%s: has %lld bytes, the limit for this kind of file is %zu", path,
                           (long long)st.st_size, max_len);
     }
     *len = (size_t)st.st_size;
     return STET_OK;
 }
 
-stet_status steti_file_map_open(const char *path, size_t max_len, struct steti_file_map *out, stet_error *err)
+stet_status steti_file_map_open(const char *path, size_t max_len, struct steti_file_map *out,
+                                stet_error *err)
 {
     size_t len = 0;
     void *p;

@@ -1,7 +1,7 @@
 /* file_map.h - a regular file, read-only, in memory.
  *
- * The file must not be made shorter while it is mapped: the system answers a read past the new end with
- * SIGBUS. Replace model folders by renaming, not by writing into them.
+ * The file must not be made shorter while it is mapped: the system answers a read past the new end
+ * with SIGBUS. Replace model folders by renaming, not by writing into them.
  */
 #ifndef STETI_FILE_MAP_H
 #define STETI_FILE_MAP_H
@@ -16,7 +16,8 @@ struct steti_file_map {
 };
 
 /* Refuses folders, devices, pipes and files over max_len bytes. Messages name the path. */
-stet_status steti_file_map_open(const char *path, size_t max_len, struct steti_file_map *out, stet_error *err);
+stet_status steti_file_map_open(const char *path, size_t max_len, struct steti_file_map *out,
+                                stet_error *err);
 void steti_file_map_close(struct steti_file_map *m); /* legal on a zeroed map, and twice */
 
 /* Tells the system that the pages of [offset, offset + len) are not needed for now: they leave the

@@ -14,8 +14,8 @@ static const struct steti_json *wrap(const json_t *v)
     return (const struct steti_json *)(const void *)v;
 }
 
-/* jansson allows 2048 levels; nothing that stet reads needs more than a few. Strings are skipped with their
- * escapes, so brackets inside them do not count. */
+/* jansson allows 2048 levels; nothing that stet reads needs more than a few. Strings are skipped
+ * with their escapes, so brackets inside them do not count. */
 static int too_deep(const char *text, size_t len)
 {
     int depth = 0, in_string = 0;
@@ -37,22 +37,23 @@ static int too_deep(const char *text, size_t len)
     return 0;
 }
 
-stet_status steti_json_parse(const char *text, size_t len, const char *name, struct steti_json **root,
-                             stet_error *err)
+stet_status steti_json_parse(const char *text, size_t len, const char *name,
+                             struct steti_json **root, stet_error *err)
 {
     json_error_t je;
     json_t *v;
     *root = NULL;
     if (too_deep(text, len)) {
-        return steti_fail(err, STET_E_FORMAT, "%s: nested deeper than %d levels", name, STETI_JSON_MAX_DEPTH);
+        return steti_fail(err, STET_E_FORMAT, "%s: nested deeper than %d levels", name,
+                          STETI_JSON_MAX_DEPTH);
     }
     v = json_loadb(text != NULL ? text : "", len, JSON_REJECT_DUPLICATES, &je);
     if (v == NULL) {
         if (json_error_code(&je) == json_error_out_of_memory) {
             return steti_fail_nomem(err, name, len);
         }
-        return steti_fail(err, STET_E_FORMAT, "%s: not valid JSON: line %d, column %d: %s", name, je.line, je.column,
-                          je.text);
+        return steti_fail(err, STET_E_FORMAT, "%s: not valid JSON: line %d, column %d: %s", name,
+                          je.line, je.column, je.text);
     }
     if (!json_is_object(v)) {
         json_decref(v);
@@ -106,7 +107,8 @@ const struct steti_json *steti_json_at(const struct steti_json *array, size_t i)
 
 stet_status steti_json_each(const struct steti_json *obj, steti_json_member_fn fn, void *ctx)
 {
-    /* Iteration does not change the object, but jansson's iterator takes a pointer to a mutable one. */
+    /* Iteration does not change the object, but jansson's iterator takes a pointer to a mutable
+     * one. */
     json_t *o = (json_t *)(uintptr_t)peek(obj);
     for (void *it = json_object_iter(o); it != NULL; it = json_object_iter_next(o, it)) {
         const char *key = json_object_iter_key(it);

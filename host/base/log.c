@@ -10,7 +10,8 @@ static struct {
     uint32_t level;
 } hook;
 
-void steti_log_set_hook(void (*fn)(void *ctx, int32_t level, const char *component, const char *line, size_t len),
+void steti_log_set_hook(void (*fn)(void *ctx, int32_t level, const char *component,
+                                   const char *line, size_t len),
                         void *ctx, uint32_t level)
 {
     hook.fn = fn;
@@ -30,6 +31,7 @@ void steti_log(int32_t level, const char *component, const char *fmt, ...)
     n = vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
     if (n >= 0) {
-        hook.fn(hook.ctx, level, component, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
+        hook.fn(hook.ctx, level, component, line,
+                (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
     }
 }

@@ -9,8 +9,8 @@
 const char *stet_status_name(stet_status s)
 {
     switch (s) {
-#define STET_STATUS_NAME(name, value, text) \
-    case value:                             \
+#define STET_STATUS_NAME(name, value, text)                                                        \
+    case value:                                                                                    \
         return "STET_" #name;
         STET_STATUS_MAP(STET_STATUS_NAME)
 #undef STET_STATUS_NAME
@@ -22,8 +22,8 @@ const char *stet_status_name(stet_status s)
 const char *stet_status_text(stet_status s)
 {
     switch (s) {
-#define STET_STATUS_TEXT(name, value, text) \
-    case value:                             \
+#define STET_STATUS_TEXT(name, value, text)                                                        \
+    case value:                                                                                    \
         return text;
         STET_STATUS_MAP(STET_STATUS_TEXT)
 #undef STET_STATUS_TEXT

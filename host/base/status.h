@@ -11,7 +11,8 @@
 #include "stet.h"
 
 /* Fills *err (if not NULL) with code and the printf-formatted message; returns code. Long messages
- * are cut at a UTF-8 boundary; control characters are replaced, so file contents are safe to show. */
+ * are cut at a UTF-8 boundary; control characters are replaced, so file contents are safe to
+ * show. */
 stet_status steti_fail(stet_error *err, stet_status code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -23,22 +24,22 @@ stet_status steti_fail_context(stet_error *err, stet_status code, const char *fm
 stet_status steti_fail_nomem(stet_error *err, const char *what, size_t bytes);
 
 /* Returns on the first failure. */
-#define STETI_TRY(expr)                       \
-    do {                                      \
-        stet_status steti_try_s_ = (expr);    \
-        if (steti_try_s_ != STET_OK) {        \
-            return steti_try_s_;              \
-        }                                     \
+#define STETI_TRY(expr)                                                                            \
+    do {                                                                                           \
+        stet_status steti_try_s_ = (expr);                                                         \
+        if (steti_try_s_ != STET_OK) {                                                             \
+            return steti_try_s_;                                                                   \
+        }                                                                                          \
     } while (0)
 
-/* Stores the status in `st` and jumps to a cleanup label on failure. Labels stand in reverse order of
- * acquisition and are named for what failed or what they release. */
-#define STETI_TRY_GOTO(expr, st, label) \
-    do {                                \
-        (st) = (expr);                  \
-        if ((st) != STET_OK) {          \
-            goto label;                 \
-        }                               \
+/* Stores the status in `st` and jumps to a cleanup label on failure. Labels stand in reverse order
+ * of acquisition and are named for what failed or what they release. */
+#define STETI_TRY_GOTO(expr, st, label)                                                            \
+    do {                                                                                           \
+        (st) = (expr);                                                                             \
+        if ((st) != STET_OK) {                                                                     \
+            goto label;                                                                            \
+        }                                                                                          \
     } while (0)
 
 #endif

@@ -17,8 +17,9 @@
 /* How often a waiting thread looks before it sleeps: some tens of microseconds. */
 #define SPIN_LIMIT 4000
 
-/* A loop is published by raising `epoch`; each worker with index < n_parts runs its part and lowers `pending`.
- * `sleepers` is only touched under the mutex, so a worker cannot miss the epoch it goes to sleep on. */
+/* A loop is published by raising `epoch`; each worker with index < n_parts runs its part and lowers
+ * `pending`. `sleepers` is only touched under the mutex, so a worker cannot miss the epoch it goes
+ * to sleep on. */
 struct steti_pool {
     int n_threads; /* the caller included */
     int started;
@@ -92,8 +93,8 @@ static stet_status start_worker(struct steti_pool *p, int index, stet_error *err
     rc = pthread_create(&p->threads[index], NULL, worker_main, arg);
     if (rc != 0) {
         steti_free(arg);
-        return steti_fail(err, STET_E_DEVICE, "thread %d of %d cannot be started: %s", index + 1, p->n_threads,
-                          strerror(rc));
+        return steti_fail(err, STET_E_DEVICE, "thread %d of %d cannot be started: %s", index + 1,
+                          p->n_threads, strerror(rc));
     }
     p->started = index;
     return STET_OK;

@@ -1,8 +1,8 @@
 /* thread.h - a small pool that runs one parallel loop at a time.
  *
- * The caller takes part in the work. Workers spin for a bounded while after a loop (a hand-off costs tens of
- * nanoseconds then) and sleep afterwards (a wake-up costs tens of microseconds), so an idle engine uses no
- * processor time.
+ * The caller takes part in the work. Workers spin for a bounded while after a loop (a hand-off
+ * costs tens of nanoseconds then) and sleep afterwards (a wake-up costs tens of microseconds), so
+ * an idle engine uses no processor time.
  */
 #ifndef STETI_THREAD_H
 #define STETI_THREAD_H
@@ -11,7 +11,8 @@
 
 struct steti_pool;
 
-/* One part of a loop. `part` is 0 .. n_parts - 1. Must not fail and must not call steti_pool_run. */
+/* One part of a loop. `part` is 0 .. n_parts - 1. Must not fail and must not call
+ * steti_pool_run. */
 typedef void (*steti_pool_fn)(void *ctx, int part, int n_parts);
 
 /* n_threads >= 1, the caller included; 1 starts no thread. */
@@ -20,7 +21,8 @@ void steti_pool_close(struct steti_pool *p); /* NULL is legal; joins the threads
 int steti_pool_threads(const struct steti_pool *p);
 
 /* Calls fn(ctx, i, n_parts) for every i and returns when all are done. n_parts <= threads.
- * One caller at a time. What the caller wrote before is seen by all parts, and the other way round. */
+ * One caller at a time. What the caller wrote before is seen by all parts, and the other way
+ * round. */
 void steti_pool_run(struct steti_pool *p, steti_pool_fn fn, void *ctx, int n_parts);
 
 /* Processors this process may run on (affinity mask), at least 1. */
