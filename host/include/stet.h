@@ -1,10 +1,11 @@
-/* stet.h - correct text with a text-rewriting model, exactly as plain greedy decoding would, only sooner.
+/* stet.h - correct text with a text-rewriting model, exactly as plain greedy decoding would, only
+ * sooner.
  *
- * stet loads an encoder-decoder model (a folder in the Hugging Face layout), reads text and returns the
- * corrected text together with the list of edits. It decodes aggressively: the input sentence itself is
- * taken as the draft of the output, one pass of the decoder checks many drafted tokens at once, and the
- * longest agreeing stretch is kept together with one token of the model's own. The result is, token for
- * token, what greedy decoding of the same sentence alone gives.
+ * stet loads an encoder-decoder model (a folder in the Hugging Face layout), reads text and returns
+ * the corrected text together with the list of edits. It decodes aggressively: the input sentence
+ * itself is taken as the draft of the output, one pass of the decoder checks many drafted tokens at
+ * once, and the longest agreeing stretch is kept together with one token of the model's own. The
+ * result is, token for token, what greedy decoding of the same sentence alone gives.
  *
  * The short way:
  *
@@ -24,11 +25,11 @@
  *
  * Rules for the whole interface:
  *  - C99, no C++ needed, usable from any language that can call C.
- *  - Every call that can fail returns a stet_status (0 = STET_OK, negative = error) and fills the caller's
- *    stet_error, if one is given, with a sentence that names what is wrong and what to do.
+ *  - Every call that can fail returns a stet_status (0 = STET_OK, negative = error) and fills the
+ *    caller's stet_error, if one is given, with a sentence that names what is wrong and what to do.
  *  - The library never prints, never ends the process and never changes its global state.
- *  - Text is UTF-8 with an explicit length; NUL bytes are ordinary bytes. Invalid UTF-8 is not an error: the
- *    invalid bytes are kept as they are and never edited.
+ *  - Text is UTF-8 with an explicit length; NUL bytes are ordinary bytes. Invalid UTF-8 is not an
+ *    error: the invalid bytes are kept as they are and never edited.
  *  - Structs that may grow begin with `struct_size`; set it to sizeof the struct before the call.
  *  - Handles are opaque. Passing NULL to a release or destroy function is legal.
  */
@@ -46,7 +47,7 @@
 extern "C" {
 #endif
 
-/* ---- Version ------------------------------------------------------------------------------------------ */
+/* ---- Version --------------------------------------------------------------------------------- */
 
 #define STET_VERSION_MAJOR 0
 #define STET_VERSION_MINOR 1
@@ -56,25 +57,26 @@ extern "C" {
 /* Version of the library that is loaded, such as "0.1.0". Static storage. */
 STET_API const char *stet_version(void);
 
-/* ---- Status and errors -------------------------------------------------------------------------------- */
+/* ---- Status and errors ----------------------------------------------------------------------- */
 
-typedef int32_t stet_status; /* 0 or one of the negative codes below; later versions may add codes */
+/* 0 or one of the negative codes below; later versions may add codes */
+typedef int32_t stet_status;
 
 /* Every code with its name and text. */
-#define STET_STATUS_MAP(XX)                                                   \
-    XX(OK, 0, "success")                                                      \
-    XX(E_INVALID, -1, "invalid argument or option")                           \
-    XX(E_NOMEM, -2, "out of memory")                                          \
-    XX(E_BUSY, -3, "too much work in flight, try again later")                \
-    XX(E_DEADLINE, -4, "deadline passed")                                     \
-    XX(E_CANCELLED, -5, "cancelled")                                          \
-    XX(E_TOO_LONG, -6, "input is longer than the limit")                      \
-    XX(E_MODEL, -7, "model folder is broken or not supported")                \
-    XX(E_DEVICE, -8, "device or backend failed")                              \
-    XX(E_SHUTDOWN, -9, "engine is shutting down")                             \
-    XX(E_FORKED, -10, "engine belongs to another process")                    \
-    XX(E_IO, -11, "file cannot be read")                                      \
-    XX(E_FORMAT, -12, "file does not have the expected format")               \
+#define STET_STATUS_MAP(XX)                                                                        \
+    XX(OK, 0, "success")                                                                           \
+    XX(E_INVALID, -1, "invalid argument or option")                                                \
+    XX(E_NOMEM, -2, "out of memory")                                                               \
+    XX(E_BUSY, -3, "too much work in flight, try again later")                                     \
+    XX(E_DEADLINE, -4, "deadline passed")                                                          \
+    XX(E_CANCELLED, -5, "cancelled")                                                               \
+    XX(E_TOO_LONG, -6, "input is longer than the limit")                                           \
+    XX(E_MODEL, -7, "model folder is broken or not supported")                                     \
+    XX(E_DEVICE, -8, "device or backend failed")                                                   \
+    XX(E_SHUTDOWN, -9, "engine is shutting down")                                                  \
+    XX(E_FORKED, -10, "engine belongs to another process")                                         \
+    XX(E_IO, -11, "file cannot be read")                                                           \
+    XX(E_FORMAT, -12, "file does not have the expected format")                                    \
     XX(E_VERIFY, -13, "drafted decoding differs from greedy decoding")
 
 enum {
@@ -83,20 +85,22 @@ enum {
 #undef STET_STATUS_ENUM
 };
 
-/* Filled by failing calls. Owned by the caller, never allocated; valid until the next call that uses it. */
+/* Filled by failing calls. Owned by the caller, never allocated; valid until the next call that
+ * uses it. */
 typedef struct stet_error {
-    uint32_t struct_size;    /* sizeof(stet_error) */
+    uint32_t struct_size; /* sizeof(stet_error) */
     stet_status code;
     uint32_t retry_after_ms; /* with STET_E_BUSY: when to try again */
     uint32_t reserved;
-    char message[496];       /* UTF-8, NUL-terminated, one line */
+    char message[496]; /* UTF-8, NUL-terminated, one line */
 } stet_error;
 
-/* "STET_E_MODEL" and the text of the table above; unknown codes give "STET_E_UNKNOWN". Static storage. */
+/* "STET_E_MODEL" and the text of the table above; unknown codes give "STET_E_UNKNOWN". Static
+ * storage. */
 STET_API const char *stet_status_name(stet_status s);
 STET_API const char *stet_status_text(stet_status s);
 
-/* ---- Hooks -------------------------------------------------------------------------------------------- */
+/* ---- Hooks ----------------------------------------------------------------------------------- */
 
 #define STET_LOG_ERROR 0
 #define STET_LOG_WARN 1
@@ -110,7 +114,8 @@ typedef struct stet_hooks {
     /* One line without a line end; may be called from any thread. */
     void (*log)(void *ctx, int32_t level, const char *component, const char *line, size_t len);
     void *log_ctx;
-    /* Both or neither. mem_alloc returns `size` bytes aligned to `align` (a power of two), or NULL. */
+    /* Both or neither. mem_alloc returns `size` bytes aligned to `align` (a power of two), or
+     * NULL. */
     void *(*mem_alloc)(void *ctx, size_t size, size_t align);
     void (*mem_free)(void *ctx, void *p, size_t size);
     void *mem_ctx;
@@ -120,7 +125,7 @@ typedef struct stet_hooks {
  * STET_E_INVALID: only one of the memory hooks is set, or a handle already exists. */
 STET_API stet_status stet_set_hooks(const stet_hooks *hooks, stet_error *err);
 
-/* ---- Models ------------------------------------------------------------------------------------------- */
+/* ---- Models ---------------------------------------------------------------------------------- */
 
 /* An option as text, as a command line or a configuration file has it. */
 typedef struct stet_option {
@@ -153,125 +158,135 @@ STET_API void stet_model_release(stet_model *model);
 #define STET_REPORT_TEXT 0u
 #define STET_REPORT_JSON 1u
 
-/* Describes a folder without running it: family, sizes, compute type, tokenizer, files, memory needed, and
- * whether this build can run it; if not, what is missing. Takes stet_model_load's and
+/* Describes a folder without running it: family, sizes, compute type, tokenizer, files, memory
+ * needed, and whether this build can run it; if not, what is missing. Takes stet_model_load's and
  * stet_engine_create's options, which change the memory figures.
- * Writes at most `cap` bytes to buf, always NUL-terminated if cap > 0; *needed is set to the length of the
- * whole report without the NUL.
+ * Writes at most `cap` bytes to buf, always NUL-terminated if cap > 0; *needed is set to the length
+ * of the whole report without the NUL.
  * The status is that of loading: a report is written also for a folder that cannot be run. */
-STET_API stet_status stet_model_inspect(const char *path, const stet_option *options, size_t n_options,
-                                        uint32_t format, char *buf, size_t cap, size_t *needed, stet_error *err);
+STET_API stet_status stet_model_inspect(const char *path, const stet_option *options,
+                                        size_t n_options, uint32_t format, char *buf, size_t cap,
+                                        size_t *needed, stet_error *err);
 
-/* ---- Engines ------------------------------------------------------------------------------------------ */
+/* ---- Engines --------------------------------------------------------------------------------- */
 
-/* Working memory, caches and threads for one stream of requests. Calls on one engine from several threads are
- * legal and run one after the other. An engine does not survive fork(): calls in the child give
- * STET_E_FORKED. */
+/* Working memory, caches and threads for one stream of requests. Calls on one engine from several
+ * threads are legal and run one after the other. An engine does not survive fork(): calls in the
+ * child give STET_E_FORKED. */
 typedef struct stet_engine stet_engine;
 
 /* options:
  *   decoding            "aggressive" (default) or "greedy"; the output is the same
  *   draft               draft policy: "edit" (default), "sad" or "none"
- *   draft_window        most tokens drafted at once; "auto" (default, what the device does well), "0" = no limit
+ *   draft_window        most tokens drafted at once; "auto" (default, what the device does well),
+ *                       "0" = no limit
  *   batch_size          sentences decoded together, 1 .. 1024 (default 8)
- *   max_input_length    longest sentence in tokens (default 256); longer ones are cut at white space and
- *                       corrected part by part
+ *   max_input_length    longest sentence in tokens (default 256); longer ones are cut at white
+ *                       space and corrected part by part
  *   max_decoding_length most tokens of one corrected sentence (default 256)
- *   memory_limit        bytes, with K, M or G; creation fails with STET_E_NOMEM and says what would be needed
+ *   memory_limit        bytes, with K, M or G; creation fails with STET_E_NOMEM and says what would
+ *                       be needed
  *   verify              "1": decode every sentence a second time, greedily and alone, and fail with
  *                       STET_E_VERIFY on the first difference (default "0")
- *   scores              "1": log probabilities for stet_result_score and stet_edit.score (default "0")
- * STET_E_INVALID, STET_E_NOMEM, STET_E_DEVICE as above. The engine keeps a reference to the model. */
-STET_API stet_status stet_engine_create(stet_model *model, const stet_option *options, size_t n_options,
-                                        stet_engine **out, stet_error *err);
+ *   scores              "1": log probabilities for stet_result_score and stet_edit.score (default
+ *                       "0")
+ * STET_E_INVALID, STET_E_NOMEM, STET_E_DEVICE as above. The engine keeps a reference to the
+ * model. */
+STET_API stet_status stet_engine_create(stet_model *model, const stet_option *options,
+                                        size_t n_options, stet_engine **out, stet_error *err);
 /* Waits for calls in progress on other threads. */
 STET_API void stet_engine_destroy(stet_engine *engine);
 
-/* ---- Requests ----------------------------------------------------------------------------------------- */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
-/* A line end inside the text is white space, and an empty line ends a sentence. Without this flag every line
- * end also ends a sentence. */
+/* A line end inside the text is white space, and an empty line ends a sentence. Without this flag
+ * every line end also ends a sentence. */
 #define STET_REQ_WRAPPED 1u
 /* The text is one sentence: no sentence splitting. */
 #define STET_REQ_SENTENCE 2u
 
 typedef struct stet_request {
     uint32_t struct_size;
-    uint32_t flags;    /* STET_REQ_... */
-    const char *text;  /* UTF-8; must stay valid until the call returns */
-    size_t len;        /* bytes; at most 1 GiB */
+    uint32_t flags;   /* STET_REQ_... */
+    const char *text; /* UTF-8; must stay valid until the call returns */
+    size_t len;       /* bytes; at most 1 GiB */
 } stet_request;
 
 /* Immutable, reference counted, any thread. Independent of the engine that made it. */
 typedef struct stet_result stet_result;
 
-/* Corrects n requests together. What has no letter in it is passed through, and so is a sentence whose output did not
- * end within max_decoding_length (counted as `unfinished`). On return results[i] is a result or, where statuses[i] (optional array) is
- * not STET_OK, NULL. Returns STET_OK if all went well, else the first error, which err describes.
- * One request's bad input does not disturb the others. */
+/* Corrects n requests together. What has no letter in it is passed through, and so is a sentence
+ * whose output did not end within max_decoding_length (counted as `unfinished`). On return
+ * results[i] is a result or, where statuses[i] (optional array) is not STET_OK, NULL. Returns
+ * STET_OK if all went well, else the first error, which err describes. One request's bad input does
+ * not disturb the others. */
 STET_API stet_status stet_correct_batch(stet_engine *engine, const stet_request *requests, size_t n,
-                                        stet_result **results, stet_status *statuses, stet_error *err);
+                                        stet_result **results, stet_status *statuses,
+                                        stet_error *err);
 
 /* One text, all defaults. */
-STET_API stet_status stet_correct(stet_engine *engine, const char *text, size_t len, stet_result **out,
-                                  stet_error *err);
+STET_API stet_status stet_correct(stet_engine *engine, const char *text, size_t len,
+                                  stet_result **out, stet_error *err);
 
-/* ---- Results ------------------------------------------------------------------------------------------ */
+/* ---- Results --------------------------------------------------------------------------------- */
 
 STET_API void stet_result_retain(stet_result *result);
 STET_API void stet_result_release(stet_result *result);
 
-/* The corrected text: the original bytes with the edits applied. NUL-terminated; *len (optional) is its length.
- * Lives as long as the result. */
+/* The corrected text: the original bytes with the edits applied. NUL-terminated; *len (optional) is
+ * its length. Lives as long as the result. */
 STET_API const char *stet_result_text(const stet_result *result, size_t *len);
 
 /* Units of offsets and lengths. */
 #define STET_UNIT_BYTE 0u
-#define STET_UNIT_UTF16 1u      /* UTF-16 code units: JavaScript, Java, C#, LSP */
-#define STET_UNIT_CODEPOINT 2u  /* Unicode code points: Python */
+#define STET_UNIT_UTF16 1u     /* UTF-16 code units: JavaScript, Java, C#, LSP */
+#define STET_UNIT_CODEPOINT 2u /* Unicode code points: Python */
 
-/* One replacement: source [src_off, src_off + src_len) becomes `text`. Edits are sorted, do not overlap, and
- * applying all of them to the source gives the corrected text. */
+/* One replacement: source [src_off, src_off + src_len) becomes `text`. Edits are sorted, do not
+ * overlap, and applying all of them to the source gives the corrected text. */
 typedef struct stet_edit {
     uint64_t src_off, src_len; /* in the source */
     uint64_t out_off, out_len; /* the same place in the corrected text */
     const char *text;          /* replacement; lives as long as the result; not NUL-terminated */
     size_t text_len;           /* bytes */
-    float score;               /* mean log probability of the tokens that changed; NaN without option scores */
-    uint32_t sentence;         /* index of the sentence it stands in */
+    /* mean log probability of the tokens that changed; NaN without option scores */
+    float score;
+    uint32_t sentence; /* index of the sentence it stands in */
 } stet_edit;
 
-/* Number of edits, and copies edits [first, first + cap) to out, with offsets in `unit`. edit_size is
- * sizeof(stet_edit) as the caller was compiled. Returns the number of edits in the result;
- * an unknown unit or edit_size gives STET_E_INVALID. */
-STET_API int64_t stet_result_edits(const stet_result *result, uint32_t unit, stet_edit *out, size_t edit_size,
-                                   size_t first, size_t cap);
+/* Number of edits, and copies edits [first, first + cap) to out, with offsets in `unit`. edit_size
+ * is sizeof(stet_edit) as the caller was compiled. Returns the number of edits in the result; an
+ * unknown unit or edit_size gives STET_E_INVALID. */
+STET_API int64_t stet_result_edits(const stet_result *result, uint32_t unit, stet_edit *out,
+                                   size_t edit_size, size_t first, size_t cap);
 
 /* A sentence as it was given to the model. Byte offsets in the source. */
 typedef struct stet_sentence {
     uint64_t src_off, src_len;
     uint32_t source_tokens, output_tokens; /* without the end-of-sentence token */
     uint32_t passes;                       /* decoder passes */
-    float score;                           /* mean log probability of its output tokens; NaN without scores */
+    /* mean log probability of its output tokens; NaN without scores */
+    float score;
 } stet_sentence;
 
 /* As stet_result_edits. */
-STET_API int64_t stet_result_sentences(const stet_result *result, stet_sentence *out, size_t sentence_size,
-                                       size_t first, size_t cap);
+STET_API int64_t stet_result_sentences(const stet_result *result, stet_sentence *out,
+                                       size_t sentence_size, size_t first, size_t cap);
 
-/* Counts and times. Of one request (stet_result_stats) or of everything an engine did (stet_engine_stats). */
+/* Counts and times. Of one request (stet_result_stats) or of everything an engine did
+ * (stet_engine_stats). */
 typedef struct stet_stats {
     uint32_t struct_size;
     uint32_t reserved;
     uint64_t requests, sentences;
     uint64_t source_tokens, output_tokens; /* without end-of-sentence tokens */
-    uint64_t passes;    /* decoder passes, summed over sentences */
-    uint64_t rows;      /* decoder positions computed */
-    uint64_t drafted;   /* tokens proposed by the draft policy */
-    uint64_t accepted;  /* of these, equal to the model's own choice */
-    uint64_t rejected;  /* drafted - accepted */
-    uint64_t reentries; /* drafts found again in the source after a correction */
-    uint64_t verified;  /* sentences decoded a second time by option verify */
+    uint64_t passes;                       /* decoder passes, summed over sentences */
+    uint64_t rows;                         /* decoder positions computed */
+    uint64_t drafted;                      /* tokens proposed by the draft policy */
+    uint64_t accepted;                     /* of these, equal to the model's own choice */
+    uint64_t rejected;                     /* drafted - accepted */
+    uint64_t reentries;                    /* drafts found again in the source after a correction */
+    uint64_t verified;                     /* sentences decoded a second time by option verify */
     uint64_t unfinished; /* sentences left as they were because their output did not end */
     /* Wall time. For one request: of the batch it was in, divided by nothing. */
     uint64_t tokenize_ns, encode_ns, decode_ns, total_ns;
