@@ -26,7 +26,8 @@ size_t steti_kv_bytes(const struct steti_kv_limits *l)
 }
 
 stet_status steti_kv_init(struct steti_kv_cache *kv, const struct steti_backend_ops *ops,
-                          struct steti_backend *backend, const struct steti_kv_limits *l, stet_error *err)
+                          struct steti_backend *backend, const struct steti_kv_limits *l,
+                          stet_error *err)
 {
     size_t bytes = steti_kv_bytes(l);
     size_t n = (size_t)l->n_slots;
@@ -34,7 +35,8 @@ stet_status steti_kv_init(struct steti_kv_cache *kv, const struct steti_backend_
     void *mem = NULL;
     memset(kv, 0, sizeof *kv);
     if (bytes == 0) {
-        return steti_fail(err, STET_E_INVALID, "key/value cache: %d slots of %d + %d rows cannot be addressed",
+        return steti_fail(err, STET_E_INVALID,
+                          "key/value cache: %d slots of %d + %d rows cannot be addressed",
                           l->n_slots, l->max_src, l->max_tgt);
     }
     kv->limits = *l;
@@ -88,7 +90,8 @@ void steti_kv_release(struct steti_kv_cache *kv, int slot)
 static float *part(const struct steti_kv_cache *kv, int layer, int which)
 {
     const struct steti_kv_limits *l = &kv->limits;
-    size_t rows = 2 * ((size_t)l->max_src + (size_t)l->max_tgt) * (size_t)l->n_slots * (size_t)layer;
+    size_t rows =
+        2 * ((size_t)l->max_src + (size_t)l->max_tgt) * (size_t)l->n_slots * (size_t)layer;
     rows += (size_t)(which < 2 ? which : 2) * (size_t)l->n_slots * (size_t)l->max_tgt;
     rows += (size_t)(which < 2 ? 0 : which - 2) * (size_t)l->n_slots * (size_t)l->max_src;
     return kv->memory + rows * (size_t)l->d;

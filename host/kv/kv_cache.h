@@ -5,8 +5,9 @@
  *   self  K, V of layer l:  | slot 0: max_tgt rows | slot 1: max_tgt rows | ...   a row = d floats
  *   cross K, V of layer l:  | slot 0: max_src rows | slot 1: max_src rows | ...
  *
- * Decoding writes the rows of drafted tokens behind the accepted ones. Rejecting a draft is setting the length
- * back: the rows are overwritten by the next pass. Cross rows are written once, by the encoder.
+ * Decoding writes the rows of drafted tokens behind the accepted ones. Rejecting a draft is setting
+ * the length back: the rows are overwritten by the next pass. Cross rows are written once, by the
+ * encoder.
  */
 #ifndef STETI_KV_CACHE_H
 #define STETI_KV_CACHE_H
@@ -25,17 +26,18 @@ struct steti_kv_cache {
     struct steti_kv_limits limits;
     const struct steti_backend_ops *ops;
     struct steti_backend *backend;
-    float *memory;     /* all of it, owned */
-    int32_t *tgt_len;  /* [n_slots] accepted rows */
-    int32_t *src_len;  /* [n_slots] encoder rows; 0 = not encoded */
-    uint8_t *taken;    /* [n_slots] */
+    float *memory;    /* all of it, owned */
+    int32_t *tgt_len; /* [n_slots] accepted rows */
+    int32_t *src_len; /* [n_slots] encoder rows; 0 = not encoded */
+    uint8_t *taken;   /* [n_slots] */
 };
 
 /* Bytes of backend memory that a cache with these limits takes. 0 when it overflows. */
 size_t steti_kv_bytes(const struct steti_kv_limits *l);
 
 stet_status steti_kv_init(struct steti_kv_cache *kv, const struct steti_backend_ops *ops,
-                          struct steti_backend *backend, const struct steti_kv_limits *l, stet_error *err);
+                          struct steti_backend *backend, const struct steti_kv_limits *l,
+                          stet_error *err);
 void steti_kv_free(struct steti_kv_cache *kv); /* legal on a zeroed struct */
 
 /* A free slot with both lengths 0, or -1. */
