@@ -4,8 +4,8 @@
  * (right-padded with spaces), then the buffer. Checked before anything is handed out: known dtypes;
  * ranges sorted by offset start at 0, touch each other without hole or overlap, and end at the end
  * of the file; e - b equals the product of the shape times the element size, computed without
- * overflow; no duplicate names (after unescaping); __metadata__ holds only strings; a tensor has its
- * three fields and no others, and at most STETI_MAX_RANK dimensions.
+ * overflow; no duplicate names (after unescaping); __metadata__ holds only strings; a tensor has
+ * its three fields and no others, and at most STETI_MAX_RANK dimensions.
  * Empty tensors, scalars, an empty name and any float value are legal.
  */
 #ifndef STETI_SAFETENSORS_H

@@ -1,9 +1,9 @@
 /* weights.h - the tensors of a model folder, read in place from the mapped files.
  *
- * Reads model.safetensors, or the shards named by model.safetensors.index.json; with both there, the
- * single file. Nothing in a header is trusted: every rule of the format is checked before a tensor
- * can be looked up (see safetensors.h). Of shards, the tensors that the index lists are visible; it is
- * an error when a listed one is not in its file, or when any name is in two files.
+ * Reads model.safetensors, or the shards named by model.safetensors.index.json; with both there,
+ * the single file. Nothing in a header is trusted: every rule of the format is checked before a
+ * tensor can be looked up (see safetensors.h). Of shards, the tensors that the index lists are
+ * visible; it is an error when a listed one is not in its file, or when any name is in two files.
  */
 #ifndef STETI_WEIGHTS_H
 #define STETI_WEIGHTS_H
@@ -21,8 +21,8 @@ stet_status steti_weights_open(const char *folder, struct steti_weights **out, s
 void steti_weights_close(struct steti_weights *w); /* NULL is legal; views become invalid */
 
 /* View of a tensor, or STET_E_MODEL naming it when it is absent. Data may be unaligned. */
-stet_status steti_weights_get(const struct steti_weights *w, const char *name, struct steti_tensor *out,
-                              stet_error *err);
+stet_status steti_weights_get(const struct steti_weights *w, const char *name,
+                              struct steti_tensor *out, stet_error *err);
 /* 1 and a view, or 0. */
 int steti_weights_find(const struct steti_weights *w, const char *name, struct steti_tensor *out);
 
