@@ -1,7 +1,8 @@
-/* Position-aware re-entry. The output of a rewriting model stays near the place in the source where one would expect it, so of
- * all places where the last tokens of the output occur in the source the nearest to the expected position is
- * taken, with the longest suffix first (4 down to 1 tokens). When nothing matches, the correction is taken for a
- * substitution: the draft goes on behind the source token that was replaced. */
+/* Position-aware re-entry. The output of a rewriting model stays near the place in the source where
+ * one would expect it, so of all places where the last tokens of the output occur in the source the
+ * nearest to the expected position is taken, with the longest suffix first (4 down to 1 tokens).
+ * When nothing matches, the correction is taken for a substitution: the draft goes on behind the
+ * source token that was replaced. */
 #include "source_draft.h"
 
 struct steti_draft {
@@ -13,7 +14,8 @@ static struct source_draft *base_of(struct steti_draft *d)
     return &d->base;
 }
 
-static stet_status edit_open(const struct steti_draft_limits *l, struct steti_draft **out, stet_error *err)
+static stet_status edit_open(const struct steti_draft_limits *l, struct steti_draft **out,
+                             stet_error *err)
 {
     struct source_draft *d = NULL;
     stet_status st = source_draft_open(l, &d, err);
@@ -66,7 +68,8 @@ static int edit_reentries(const struct steti_draft *d)
 
 const struct steti_draft_ops steti_draft_edit = {
     .name = "edit",
-    .about = "re-enter at the match nearest to the expected position, else assume a substitution (default)",
+    .about = "re-enter at the match nearest to the expected position, else assume a substitution "
+             "(default)",
     .open = edit_open,
     .close = edit_close,
     .begin = edit_begin,

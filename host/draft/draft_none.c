@@ -1,7 +1,8 @@
 /* Greedy decoding: nothing is drafted. */
 #include "draft.h"
 
-static stet_status none_open(const struct steti_draft_limits *l, struct steti_draft **out, stet_error *err)
+static stet_status none_open(const struct steti_draft_limits *l, struct steti_draft **out,
+                             stet_error *err)
 {
     (void)l;
     (void)err;

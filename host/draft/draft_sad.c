@@ -1,7 +1,8 @@
-/* The published rule of shallow aggressive decoding (Sun et al. 2021, arXiv 2106.04970; the decoding loop of
- * AutoTemp/Shallow-Aggressive-Decoding): the first draft is the whole source. Afterwards the last 1, 2, then 3 output tokens are
- * looked up in the source; at the first length whose n-gram occurs exactly once, the draft is what follows
- * it. A length that does not occur, or none that is unique up to 3, means no draft. */
+/* The published rule of shallow aggressive decoding (Sun et al. 2021, arXiv 2106.04970; the
+ * decoding loop of AutoTemp/Shallow-Aggressive-Decoding): the first draft is the whole source.
+ * Afterwards the last 1, 2, then 3 output tokens are looked up in the source; at the first length
+ * whose n-gram occurs exactly once, the draft is what follows it. A length that does not occur, or
+ * none that is unique up to 3, means no draft. */
 #include "source_draft.h"
 
 #define SAD_MAX_GRAM 3
@@ -15,7 +16,8 @@ static struct source_draft *base_of(struct steti_draft *d)
     return &d->base;
 }
 
-static stet_status sad_open(const struct steti_draft_limits *l, struct steti_draft **out, stet_error *err)
+static stet_status sad_open(const struct steti_draft_limits *l, struct steti_draft **out,
+                            stet_error *err)
 {
     struct source_draft *d = NULL;
     stet_status st = source_draft_open(l, &d, err);

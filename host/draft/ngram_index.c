@@ -24,7 +24,8 @@ stet_status steti_ngram_init(struct steti_ngram_index *x, int capacity, stet_err
     per_order = table + 4 * cap + 1;
     x->memory = steti_malloc(STETI_NGRAM_MAX * per_order * sizeof *p);
     if (x->memory == NULL) {
-        return steti_fail_nomem(err, "the n-gram index of a draft", STETI_NGRAM_MAX * per_order * sizeof *p);
+        return steti_fail_nomem(err, "the n-gram index of a draft",
+                                STETI_NGRAM_MAX * per_order * sizeof *p);
     }
     p = x->memory;
     for (int k = 0; k < STETI_NGRAM_MAX; k++) {
@@ -56,8 +57,8 @@ static uint32_t hash_of(const int32_t *gram, int len)
 }
 
 /* The table cell that holds the gram's group, or the empty cell where it belongs. */
-static uint32_t cell_of(const struct steti_ngram_index *x, const struct steti_ngram_order *o, const int32_t *gram,
-                        int len)
+static uint32_t cell_of(const struct steti_ngram_index *x, const struct steti_ngram_order *o,
+                        const int32_t *gram, int len)
 {
     uint32_t mask = (uint32_t)x->table_size - 1;
     uint32_t c = hash_of(gram, len) & mask;
@@ -111,7 +112,8 @@ void steti_ngram_build(struct steti_ngram_index *x, const int32_t *ids, int n)
     }
 }
 
-int steti_ngram_find(const struct steti_ngram_index *x, const int32_t *gram, int len, const int32_t **ends)
+int steti_ngram_find(const struct steti_ngram_index *x, const int32_t *gram, int len,
+                     const int32_t **ends)
 {
     const struct steti_ngram_order *o = &x->order[len - 1];
     uint32_t c = cell_of(x, o, gram, len);

@@ -1,7 +1,7 @@
 /* ngram_index.h - where every n-gram of a token sequence ends, for n = 1 .. STETI_NGRAM_MAX.
  *
- * Built in linear time; a lookup costs one hash and one comparison of n tokens, whatever the text repeats. All memory
- * is reserved at init.
+ * Built in linear time; a lookup costs one hash and one comparison of n tokens, whatever the text
+ * repeats. All memory is reserved at init.
  */
 #ifndef STETI_NGRAM_INDEX_H
 #define STETI_NGRAM_INDEX_H
@@ -12,7 +12,8 @@
 
 #define STETI_NGRAM_MAX 4
 
-/* The n-grams of one length. Equal n-grams form a group; a group's end positions stand together, ascending. */
+/* The n-grams of one length. Equal n-grams form a group; a group's end positions stand together,
+ * ascending. */
 struct steti_ngram_order {
     int32_t *table;     /* [table_size] group + 1, 0 = empty; open addressing */
     int32_t *group_of;  /* [capacity] group of the n-gram that ends at i + 1 */
@@ -35,9 +36,10 @@ void steti_ngram_free(struct steti_ngram_index *x); /* legal on a zeroed struct 
 /* Indexes ids[0..n), n <= capacity. `ids` must stay valid while the index is used. */
 void steti_ngram_build(struct steti_ngram_index *x, const int32_t *ids, int n);
 
-/* End positions (the index after the last token) of the n-gram gram[0..len), len 1 .. STETI_NGRAM_MAX, ascending.
- * Returns how many; 0 when it does not occur. */
-int steti_ngram_find(const struct steti_ngram_index *x, const int32_t *gram, int len, const int32_t **ends);
+/* End positions (the index after the last token) of the n-gram gram[0..len), len 1 ..
+ * STETI_NGRAM_MAX, ascending. Returns how many; 0 when it does not occur. */
+int steti_ngram_find(const struct steti_ngram_index *x, const int32_t *gram, int len,
+                     const int32_t **ends);
 
 /* The element of ends[0..n) closest to `at`; of two equally close ones the larger. n >= 1. */
 int32_t steti_ngram_nearest(const int32_t *ends, int n, int32_t at);

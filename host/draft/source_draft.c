@@ -4,7 +4,8 @@
 
 #include "alloc.h"
 
-stet_status source_draft_open(const struct steti_draft_limits *l, struct source_draft **out, stet_error *err)
+stet_status source_draft_open(const struct steti_draft_limits *l, struct source_draft **out,
+                              stet_error *err)
 {
     struct source_draft *d = steti_calloc(1, sizeof *d);
     stet_status st;

@@ -1,6 +1,7 @@
 /* source_draft.h - what the policies that copy from the source share. Private to host/draft.
  *
- * State: the source with its n-gram index, the output so far, and the source position where the next draft begins. */
+ * State: the source with its n-gram index, the output so far, and the source position where the
+ * next draft begins. */
 #ifndef STETI_SOURCE_DRAFT_H
 #define STETI_SOURCE_DRAFT_H
 
@@ -13,14 +14,16 @@ struct source_draft {
     int n_src;
     int32_t *out; /* [max_tgt + 1] output so far */
     int n_out, max_tgt;
-    int from;       /* source position of the last draft; -1: none was made */
-    int expected;   /* source position where the output stands if nothing was inserted or left out */
+    int from; /* source position of the last draft; -1: none was made */
+    /* source position where the output stands if nothing was inserted or left out */
+    int expected;
     int n_proposed;
     int reentries;
     int after_miss; /* the last pass ended with a token that was not the drafted one */
 };
 
-stet_status source_draft_open(const struct steti_draft_limits *l, struct source_draft **out, stet_error *err);
+stet_status source_draft_open(const struct steti_draft_limits *l, struct source_draft **out,
+                              stet_error *err);
 void source_draft_close(struct source_draft *d);
 void source_draft_begin(struct source_draft *d, const int32_t *src, int n);
 /* Copies src[from ..] within the budget; from = -1 proposes nothing. */
