@@ -15,7 +15,8 @@ static int window_of(const struct steti_engine_options *o)
 /* A pass needs a row for every sentence and room for at least one full draft. */
 static struct steti_session_limits session_limits(const struct steti_engine_options *o)
 {
-    struct steti_session_limits l = {.n_slots = o->batch_size, .max_src = o->max_src + 1, .max_tgt = o->max_out + 1};
+    struct steti_session_limits l = {
+        .n_slots = o->batch_size, .max_src = o->max_src + 1, .max_tgt = o->max_out + 1};
     long long rows = (long long)o->batch_size * (1 + window_of(o));
     if (rows > ENCODE_ROWS) {
         rows = ENCODE_ROWS;
@@ -39,10 +40,12 @@ size_t steti_engine_bytes(const struct steti_spec *spec, const struct steti_engi
 
 static stet_status open_slots(struct steti_engine *e, stet_error *err)
 {
-    struct steti_draft_limits l = {.max_src = e->options.max_src, .max_tgt = e->options.max_out + 1};
+    struct steti_draft_limits l = {.max_src = e->options.max_src,
+                                   .max_tgt = e->options.max_out + 1};
     e->slots = steti_calloc((size_t)e->options.batch_size, sizeof *e->slots);
     if (e->slots == NULL) {
-        return steti_fail_nomem(err, "the engine's slots", (size_t)e->options.batch_size * sizeof *e->slots);
+        return steti_fail_nomem(err, "the engine's slots",
+                                (size_t)e->options.batch_size * sizeof *e->slots);
     }
     for (int i = 0; i < e->options.batch_size; i++) {
         e->slots[i].engine = e;
@@ -75,15 +78,17 @@ static stet_status open_arrays(struct steti_engine *e, stet_error *err)
 
 static stet_status check_options(const struct steti_engine_options *o, stet_error *err)
 {
-    if (o->draft == NULL || o->clock == NULL || o->batch_size < 1 || o->max_src < 1 || o->max_out < 1 ||
-        o->draft_window < 0) {
-        return steti_fail(err, STET_E_INVALID, "engine options: sizes must be at least 1 and a policy must be set");
+    if (o->draft == NULL || o->clock == NULL || o->batch_size < 1 || o->max_src < 1 ||
+        o->max_out < 1 || o->draft_window < 0) {
+        return steti_fail(err, STET_E_INVALID,
+                          "engine options: sizes must be at least 1 and a policy must be set");
     }
     return STET_OK;
 }
 
 stet_status steti_engine_open(const struct steti_model *m, struct steti_backend *backend,
-                              const struct steti_engine_options *o, struct steti_engine **out, stet_error *err)
+                              const struct steti_engine_options *o, struct steti_engine **out,
+                              stet_error *err)
 {
     struct steti_engine *e;
     struct steti_session_limits l;
@@ -131,9 +136,10 @@ static void keep_first(stet_status *first, stet_status st)
     }
 }
 
-/* Decodes the job again with the plain loop, alone in the engine, and compares every token and, where
- * scores are on, every bit of its log probability. */
-static stet_status verify_job(struct steti_engine *e, struct steti_job *job, size_t index, stet_error *err)
+/* Decodes the job again with the plain loop, alone in the engine, and compares every token and,
+ * where scores are on, every bit of its log probability. */
+static stet_status verify_job(struct steti_engine *e, struct steti_job *job, size_t index,
+                              stet_error *err)
 {
     struct steti_job again = {.src = job->src, .n_src = job->n_src, .out = e->check_out};
     size_t n = (size_t)job->n_out;
@@ -148,21 +154,28 @@ static stet_status verify_job(struct steti_engine *e, struct steti_job *job, siz
     for (size_t i = 0; i < n && i < (size_t)again.n_out; i++) {
         if (job->out[i] != again.out[i]) {
             return steti_fail(err, STET_E_VERIFY,
-                              "sentence %zu: drafted decoding gives token %d at position %zu, greedy decoding gives %d",
+                              "sentence %zu: drafted decoding gives token %d at position %zu, "
+                              "greedy decoding gives %d",
                               index, job->out[i], i, again.out[i]);
         }
     }
     if (job->n_out != again.n_out || job->finished != again.finished) {
-        return steti_fail(err, STET_E_VERIFY, "sentence %zu: drafted decoding gives %d tokens, greedy decoding gives %d",
-                          index, job->n_out, again.n_out);
+        return steti_fail(
+            err, STET_E_VERIFY,
+            "sentence %zu: drafted decoding gives %d tokens, greedy decoding gives %d", index,
+            job->n_out, again.n_out);
     }
-    if (again.logprob != NULL && memcmp(job->logprob, again.logprob, (n + (size_t)job->finished) * sizeof(float)) != 0) {
-        return steti_fail(err, STET_E_VERIFY, "sentence %zu: same tokens, but log probabilities with other bits", index);
+    if (again.logprob != NULL &&
+        memcmp(job->logprob, again.logprob, (n + (size_t)job->finished) * sizeof(float)) != 0) {
+        return steti_fail(err, STET_E_VERIFY,
+                          "sentence %zu: same tokens, but log probabilities with other bits",
+                          index);
     }
     return STET_OK;
 }
 
-stet_status steti_engine_run(struct steti_engine *e, struct steti_job *jobs, size_t n, stet_error *err)
+stet_status steti_engine_run(struct steti_engine *e, struct steti_job *jobs, size_t n,
+                             stet_error *err)
 {
     stet_status first = request_run(e, jobs, n, e->options.draft, err);
     for (size_t i = 0; i < n && e->options.verify; i++) {
@@ -174,7 +187,8 @@ stet_status steti_engine_run(struct steti_engine *e, struct steti_job *jobs, siz
     return first;
 }
 
-void steti_engine_totals(const struct steti_engine *e, struct steti_counts *counts, struct steti_engine_times *times)
+void steti_engine_totals(const struct steti_engine *e, struct steti_counts *counts,
+                         struct steti_engine_times *times)
 {
     *counts = e->totals;
     *times = e->times;

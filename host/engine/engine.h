@@ -1,8 +1,9 @@
 /* engine.h - decodes token sequences together: tokens in, tokens out.
  *
- * Sentences join and leave at every pass: a free slot takes the next sentence, whose encoder pass runs in a
- * micro-batch with the others that wait; each decoder pass holds the rows of all sentences in flight, packed. Because a
- * row's result does not depend on its neighbours (backend.h), neither does a sentence's output.
+ * Sentences join and leave at every pass: a free slot takes the next sentence, whose encoder pass
+ * runs in a micro-batch with the others that wait; each decoder pass holds the rows of all
+ * sentences in flight, packed. Because a row's result does not depend on its neighbours
+ * (backend.h), neither does a sentence's output.
  *
  * One thread at a time. Nothing is allocated between open and close.
  */
@@ -37,7 +38,8 @@ struct steti_job {
     const int32_t *src; /* without end-of-sentence token */
     int n_src;          /* 0 .. max_src */
     int32_t *out;       /* room for max_out tokens */
-    float *logprob;     /* room for max_out + 1 values, or NULL; entry n_out is the end-of-sentence token's */
+    /* room for max_out + 1 values, or NULL; entry n_out is the end-of-sentence token's */
+    float *logprob;
 
     int n_out;
     int finished; /* 1: ended by itself; 0: cut at max_out */
@@ -55,13 +57,16 @@ struct steti_engine;
 size_t steti_engine_bytes(const struct steti_spec *spec, const struct steti_engine_options *o);
 
 stet_status steti_engine_open(const struct steti_model *m, struct steti_backend *backend,
-                              const struct steti_engine_options *o, struct steti_engine **out, stet_error *err);
+                              const struct steti_engine_options *o, struct steti_engine **out,
+                              stet_error *err);
 void steti_engine_close(struct steti_engine *e); /* NULL is legal */
 
-/* Decodes all jobs. A job that fails has its own status and does not disturb the others: its status is not STET_OK
- * and the first such failure is described in err and returned. */
-stet_status steti_engine_run(struct steti_engine *e, struct steti_job *jobs, size_t n, stet_error *err);
+/* Decodes all jobs. A job that fails has its own status and does not disturb the others: its status
+ * is not STET_OK and the first such failure is described in err and returned. */
+stet_status steti_engine_run(struct steti_engine *e, struct steti_job *jobs, size_t n,
+                             stet_error *err);
 
-void steti_engine_totals(const struct steti_engine *e, struct steti_counts *counts, struct steti_engine_times *times);
+void steti_engine_totals(const struct steti_engine *e, struct steti_counts *counts,
+                         struct steti_engine_times *times);
 
 #endif

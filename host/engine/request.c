@@ -53,15 +53,17 @@ static void finish(struct run *r, struct slot *s, stet_status st)
     release(e, s);
 }
 
-static stet_status check_job(const struct steti_engine *e, const struct steti_job *job, stet_error *err)
+static stet_status check_job(const struct steti_engine *e, const struct steti_job *job,
+                             stet_error *err)
 {
     if (job->n_src < 0 || job->n_src > e->options.max_src) {
-        return steti_fail(err, STET_E_TOO_LONG, "sentence of %d tokens, the engine's limit is %d", job->n_src,
-                          e->options.max_src);
+        return steti_fail(err, STET_E_TOO_LONG, "sentence of %d tokens, the engine's limit is %d",
+                          job->n_src, e->options.max_src);
     }
     for (int i = 0; i < job->n_src; i++) {
         if (job->src[i] < 0 || job->src[i] >= e->spec->vocab_size) {
-            return steti_fail(err, STET_E_INVALID, "token %d at position %d is not in the vocabulary of %d", job->src[i],
+            return steti_fail(err, STET_E_INVALID,
+                              "token %d at position %d is not in the vocabulary of %d", job->src[i],
                               i, e->spec->vocab_size);
         }
     }
@@ -86,7 +88,8 @@ static void reset_job(struct steti_job *job)
     memset(&job->counts, 0, sizeof job->counts);
 }
 
-/* Takes jobs into free slots as long as their tokens fit into one encoder call; returns its rows. */
+/* Takes jobs into free slots as long as their tokens fit into one encoder call; returns its
+ * rows. */
 static int admit(struct run *r, int *n_seqs)
 {
     struct steti_engine *e = r->e;
@@ -131,7 +134,8 @@ static stet_status encode_new(struct run *r)
     return st;
 }
 
-/* Tokens that this sentence may draft now: window, its share of the rows, and what may still be emitted. */
+/* Tokens that this sentence may draft now: window, its share of the rows, and what may still be
+ * emitted. */
 static int draft_budget(const struct steti_engine *e, const struct steti_job *job, int share)
 {
     int left = e->options.max_out - job->n_out - 1;
@@ -146,7 +150,8 @@ static int may_be_drafted(const struct steti_engine *e, int32_t id)
     return id != e->spec->eos_id && id >= 0 && id < e->spec->vocab_size;
 }
 
-/* Adds the rows of one sentence: the last emitted token (or the start token) and the draft behind it. */
+/* Adds the rows of one sentence: the last emitted token (or the start token) and the draft behind
+ * it. */
 static int plan_slot(struct steti_engine *e, struct slot *s, int row, int share)
 {
     struct steti_job *job = s->job;
@@ -169,11 +174,13 @@ static int commit_slot(struct steti_engine *e, struct slot *s)
 {
     struct steti_job *job = s->job;
     const int32_t *predicted = e->predicted + s->first_row;
-    struct steti_verdict v = steti_verify(e->ids + s->first_row + 1, s->n_draft, predicted, e->spec->eos_id);
+    struct steti_verdict v =
+        steti_verify(e->ids + s->first_row + 1, s->n_draft, predicted, e->spec->eos_id);
     int keep = v.emitted - v.finished;
     memcpy(job->out + job->n_out, predicted, (size_t)keep * sizeof *job->out);
     if (e->options.scores && job->logprob != NULL) {
-        memcpy(job->logprob + job->n_out, e->logprob + s->first_row, (size_t)v.emitted * sizeof *job->logprob);
+        memcpy(job->logprob + job->n_out, e->logprob + s->first_row,
+               (size_t)v.emitted * sizeof *job->logprob);
     }
     job->n_out += keep;
     job->finished = v.finished;
@@ -198,8 +205,8 @@ static stet_status decode_rows(struct run *r, int first, int n)
     return steti_model_decode(&e->session, &b, error_of(r));
 }
 
-/* The rows of one sentence alone. A draft that breaks the model (a NaN behind a token that greedy decoding would
- * never read) is dropped: the sentence fails only where it fails without drafts. */
+/* The rows of one sentence alone. A draft that breaks the model (a NaN behind a token that greedy
+ * decoding would never read) is dropped: the sentence fails only where it fails without drafts. */
 static stet_status decode_alone(struct run *r, struct slot *s)
 {
     stet_error *err = r->err;
@@ -262,7 +269,8 @@ static void pass(struct run *r)
     e->times.decode_ns += e->checking ? 0 : steti_now(e->options.clock) - start;
 }
 
-/* The device failed outside any one sentence: everything in flight and everything waiting fails with it. */
+/* The device failed outside any one sentence: everything in flight and everything waiting fails
+ * with it. */
 static void fail_all(struct run *r, stet_status st)
 {
     struct steti_engine *e = r->e;

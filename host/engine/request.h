@@ -1,8 +1,9 @@
-/* request.h - the state of a sentence in flight, and the loop that moves all of them on. Private to host/engine.
+/* request.h - the state of a sentence in flight, and the loop that moves all of them on. Private to
+ * host/engine.
  *
- * A slot's life: free -> admitted (slot of the cache taken) -> encoded -> passes -> done -> free. The cache holds
- * exactly as many rows as tokens were emitted: the row of the last emitted token is computed by the next
- * pass. */
+ * A slot's life: free -> admitted (slot of the cache taken) -> encoded -> passes -> done -> free.
+ * The cache holds exactly as many rows as tokens were emitted: the row of the last emitted token is
+ * computed by the next pass. */
 #ifndef STETI_REQUEST_H
 #define STETI_REQUEST_H
 
