@@ -5,8 +5,8 @@
 
 #include "alloc.h"
 
-stet_status binder_init(struct binder *b, struct steti_model *m, const struct steti_weights *w, const char *folder,
-                        enum steti_dtype compute, stet_error *err)
+stet_status binder_init(struct binder *b, struct steti_model *m, const struct steti_weights *w,
+                        const char *folder, enum steti_dtype compute, stet_error *err)
 {
     memset(b, 0, sizeof *b);
     b->m = m;
@@ -14,7 +14,8 @@ stet_status binder_init(struct binder *b, struct steti_model *m, const struct st
     b->folder = folder;
     b->compute = compute;
     b->used = steti_calloc(steti_weights_count(w) + 1, 1);
-    return b->used != NULL ? STET_OK : steti_fail_nomem(err, "the tensor list", steti_weights_count(w) + 1);
+    return b->used != NULL ? STET_OK
+                           : steti_fail_nomem(err, "the tensor list", steti_weights_count(w) + 1);
 }
 
 void binder_free(struct binder *b)
@@ -55,8 +56,10 @@ stet_status binder_check_unknown(const struct binder *b, stet_error *err)
     for (size_t i = 0; i < steti_weights_count(b->weights); i++) {
         if (!b->used[i]) {
             return steti_fail(err, STET_E_MODEL,
-                              "%s: tensor \"%.100s\" does not belong to the %s family as config.json describes it",
-                              b->folder, steti_weights_name(b->weights, i), steti_family_name(b->m->spec.family));
+                              "%s: tensor \"%.100s\" does not belong to the %s family as "
+                              "config.json describes it",
+                              b->folder, steti_weights_name(b->weights, i),
+                              steti_family_name(b->m->spec.family));
         }
     }
     return STET_OK;
@@ -69,8 +72,8 @@ int binder_has(const struct binder *b, const char *prefix)
     return index_of(b, name) >= 0;
 }
 
-stet_status bind_find(struct binder *b, const char *name, int rows, int cols, struct steti_tensor *out,
-                      stet_error *err)
+stet_status bind_find(struct binder *b, const char *name, int rows, int cols,
+                      struct steti_tensor *out, stet_error *err)
 {
     char found[96], expected[48];
     ptrdiff_t i = index_of(b, name);
@@ -84,8 +87,8 @@ stet_status bind_find(struct binder *b, const char *name, int rows, int cols, st
         return STET_OK;
     }
     snprintf(expected, sizeof expected, rank == 2 ? "[%d, %d]" : "[%d]", rows, cols);
-    return steti_fail(err, STET_E_MODEL, "%s: tensor \"%s\" has shape %s, config.json asks for %s", b->folder, name,
-                      steti_tensor_shape_text(out, found, sizeof found), expected);
+    return steti_fail(err, STET_E_MODEL, "%s: tensor \"%s\" has shape %s, config.json asks for %s",
+                      b->folder, name, steti_tensor_shape_text(out, found, sizeof found), expected);
 }
 
 stet_status bind_check_float(const struct binder *b, const char *name, const struct steti_tensor *t,
@@ -94,11 +97,12 @@ stet_status bind_check_float(const struct binder *b, const char *name, const str
     if (t->dtype == STETI_F32 || t->dtype == STETI_F16 || t->dtype == STETI_BF16) {
         return STET_OK;
     }
-    return steti_fail(err, STET_E_MODEL, "%s: tensor \"%s\" has type %s, expected F32, F16 or BF16", b->folder, name,
-                      steti_dtype_name(t->dtype));
+    return steti_fail(err, STET_E_MODEL, "%s: tensor \"%s\" has type %s, expected F32, F16 or BF16",
+                      b->folder, name, steti_dtype_name(t->dtype));
 }
 
-stet_status bind_upload(struct steti_model *m, const float *host, size_t n, float **out, stet_error *err)
+stet_status bind_upload(struct steti_model *m, const float *host, size_t n, float **out,
+                        stet_error *err)
 {
     void *list = m->vectors, *mem = NULL;
     stet_status st = steti_grow(&list, &m->cap_vectors, m->n_vectors + 1, sizeof *m->vectors, err);
@@ -110,7 +114,8 @@ stet_status bind_upload(struct steti_model *m, const float *host, size_t n, floa
     return m->ops->upload(m->backend, mem, host, n * sizeof(float), err);
 }
 
-stet_status bind_vector(struct binder *b, const char *name, int n, const float **out, stet_error *err)
+stet_status bind_vector(struct binder *b, const char *name, int n, const float **out,
+                        stet_error *err)
 {
     struct steti_tensor t;
     float *host, *dev = NULL;
@@ -140,7 +145,8 @@ static const struct steti_matrix *already_packed(const struct steti_model *m, co
 }
 
 static stet_status pack(struct binder *b, const char *name, const struct steti_tensor *t,
-                        const struct steti_tensor *scale, const struct steti_matrix **out, stet_error *err)
+                        const struct steti_tensor *scale, const struct steti_matrix **out,
+                        stet_error *err)
 {
     struct steti_model *m = b->m;
     struct steti_matrix *matrix = NULL;
@@ -159,8 +165,8 @@ static stet_status pack(struct binder *b, const char *name, const struct steti_t
     return STET_OK;
 }
 
-stet_status bind_matrix(struct binder *b, const char *name, int rows, int cols, const struct steti_matrix **out,
-                        stet_error *err)
+stet_status bind_matrix(struct binder *b, const char *name, int rows, int cols,
+                        const struct steti_matrix **out, stet_error *err)
 {
     char scale_name[STETI_NAME_MAX];
     struct steti_tensor t, scale;
@@ -169,18 +175,19 @@ stet_status bind_matrix(struct binder *b, const char *name, int rows, int cols, 
     if (t.dtype == STETI_I8) {
         STETI_TRY(bind_find(b, scale_name, rows, 0, &scale, err));
         if (scale.dtype != STETI_F32) {
-            return steti_fail(err, STET_E_MODEL, "%s: tensor \"%s\" has type %s, expected F32", b->folder, scale_name,
-                              steti_dtype_name(scale.dtype));
+            return steti_fail(err, STET_E_MODEL, "%s: tensor \"%s\" has type %s, expected F32",
+                              b->folder, scale_name, steti_dtype_name(scale.dtype));
         }
     } else {
         STETI_TRY(bind_check_float(b, name, &t, err));
     }
     *out = already_packed(b->m, t.data);
-    return *out != NULL ? STET_OK : pack(b, name, &t, t.dtype == STETI_I8 ? &scale : NULL, out, err);
+    return *out != NULL ? STET_OK
+                        : pack(b, name, &t, t.dtype == STETI_I8 ? &scale : NULL, out, err);
 }
 
-stet_status bind_linear(struct binder *b, const char *prefix, int n_out, int n_in, struct linear *out,
-                        stet_error *err)
+stet_status bind_linear(struct binder *b, const char *prefix, int n_out, int n_in,
+                        struct linear *out, stet_error *err)
 {
     char name[STETI_NAME_MAX];
     snprintf(name, sizeof name, "%s.weight", prefix);

@@ -33,8 +33,8 @@ static stet_status bad(const struct source *s, stet_error *err, const char *key,
 }
 
 /* An int in [lo, hi]; the key must be there when `required`, else *out keeps its value. */
-static stet_status get_int(const struct source *s, const char *key, int lo, int hi, int required, int *out,
-                           stet_error *err)
+static stet_status get_int(const struct source *s, const char *key, int lo, int hi, int required,
+                           int *out, stet_error *err)
 {
     const struct steti_json *v = steti_json_get(s->obj, key);
     int64_t n;
@@ -46,8 +46,8 @@ static stet_status get_int(const struct source *s, const char *key, int lo, int 
     }
     n = steti_json_int(v);
     if (n < lo || n > hi) {
-        return steti_fail(err, STET_E_MODEL, "%s/%s: %s: is %lld, expected %d to %d", s->folder, s->file, key,
-                          (long long)n, lo, hi);
+        return steti_fail(err, STET_E_MODEL, "%s/%s: %s: is %lld, expected %d to %d", s->folder,
+                          s->file, key, (long long)n, lo, hi);
     }
     *out = (int)n;
     return STET_OK;
@@ -66,8 +66,8 @@ static stet_status get_bool(const struct source *s, const char *key, int *out, s
     return STET_OK;
 }
 
-static stet_status get_real(const struct source *s, const char *key, double lo, double hi, float *out,
-                            stet_error *err)
+static stet_status get_real(const struct source *s, const char *key, double lo, double hi,
+                            float *out, stet_error *err)
 {
     const struct steti_json *v = steti_json_get(s->obj, key);
     double x;
@@ -79,8 +79,8 @@ static stet_status get_real(const struct source *s, const char *key, double lo, 
     }
     x = steti_json_real(v);
     if (!(x >= lo && x <= hi)) {
-        return steti_fail(err, STET_E_MODEL, "%s/%s: %s: is %g, expected %g to %g", s->folder, s->file, key, x, lo,
-                          hi);
+        return steti_fail(err, STET_E_MODEL, "%s/%s: %s: is %g, expected %g to %g", s->folder,
+                          s->file, key, x, lo, hi);
     }
     *out = (float)x;
     return STET_OK;
@@ -92,8 +92,8 @@ struct choice {
 };
 
 /* A string out of a list that ends with a NULL name; the message lists what is possible. */
-static stet_status get_choice(const struct source *s, const char *key, const struct choice *list, int required,
-                              int *out, stet_error *err)
+static stet_status get_choice(const struct source *s, const char *key, const struct choice *list,
+                              int required, int *out, stet_error *err)
 {
     const struct steti_json *v = steti_json_get(s->obj, key);
     char known[160];
@@ -120,15 +120,15 @@ static stet_status get_choice(const struct source *s, const char *key, const str
             used += n;
         }
     }
-    return steti_fail(err, STET_E_MODEL, "%s/%s: %s: \"%.80s\" is not supported, stet can run: %s", s->folder,
-                      s->file, key, text, known);
+    return steti_fail(err, STET_E_MODEL, "%s/%s: %s: \"%.80s\" is not supported, stet can run: %s",
+                      s->folder, s->file, key, text, known);
 }
 
 static const struct choice families[] = {
     {"edgeformer", STETI_FAMILY_EDGEFORMER}, {"transformer", STETI_FAMILY_TRANSFORMER}, {NULL, 0}};
-static const struct choice activations[] = {{"relu", STETI_ACT_RELU},          {"gelu", STETI_ACT_GELU},
-                                            {"gelu_new", STETI_ACT_GELU_TANH}, {"silu", STETI_ACT_SILU},
-                                            {"swish", STETI_ACT_SILU},         {NULL, 0}};
+static const struct choice activations[] = {
+    {"relu", STETI_ACT_RELU}, {"gelu", STETI_ACT_GELU},  {"gelu_new", STETI_ACT_GELU_TANH},
+    {"silu", STETI_ACT_SILU}, {"swish", STETI_ACT_SILU}, {NULL, 0}};
 static const struct choice position_kinds[] = {
     {"sinusoidal", STETI_POS_SINUSOIDAL}, {"learned", STETI_POS_LEARNED}, {NULL, 0}};
 
@@ -159,7 +159,8 @@ static stet_status read_sharing(const struct source *s, struct steti_spec *m, st
         return STET_OK;
     }
     m->dec_ffn_twice = 1;
-    STETI_TRY(get_int(s, "encoder_attention_groups", 1, m->enc_layers, 0, &m->enc_attn_groups, err));
+    STETI_TRY(
+        get_int(s, "encoder_attention_groups", 1, m->enc_layers, 0, &m->enc_attn_groups, err));
     STETI_TRY(get_int(s, "encoder_ffn_groups", 1, m->enc_layers, 0, &m->enc_ffn_groups, err));
     STETI_TRY(get_bool(s, "decoder_shares_attention", &m->dec_shares_attn, err));
     if (m->dec_shares_attn && 2 * m->dec_layers > m->enc_attn_groups) {
@@ -167,7 +168,8 @@ static stet_status read_sharing(const struct source *s, struct steti_spec *m, st
                    "needs two encoder_attention_groups for every decoder layer");
     }
     if (m->dec_shares_attn && m->dec_heads != m->enc_heads) {
-        return bad(s, err, "decoder_attention_heads", "must equal encoder_attention_heads when attention is shared");
+        return bad(s, err, "decoder_attention_heads",
+                   "must equal encoder_attention_heads when attention is shared");
     }
     return STET_OK;
 }
@@ -200,7 +202,8 @@ static stet_status read_switches(const struct source *s, struct steti_spec *m, s
     return STET_OK;
 }
 
-static stet_status read_ids(const struct source *s, int required, struct steti_spec *m, stet_error *err)
+static stet_status read_ids(const struct source *s, int required, struct steti_spec *m,
+                            stet_error *err)
 {
     int pad = m->pad_id, eos = m->eos_id, start = m->start_id;
     int last = m->vocab_size - 1;
@@ -232,8 +235,9 @@ static stet_status parse_config(const struct source *s, struct steti_spec *m, st
     return read_ids(s, 1, m, err);
 }
 
-stet_status steti_spec_parse(const char *config, size_t config_len, const char *generation, size_t generation_len,
-                             const char *folder, struct steti_spec *out, stet_error *err)
+stet_status steti_spec_parse(const char *config, size_t config_len, const char *generation,
+                             size_t generation_len, const char *folder, struct steti_spec *out,
+                             stet_error *err)
 {
     struct steti_json *root = NULL;
     struct source s = {NULL, folder, "config.json"};
@@ -255,8 +259,8 @@ stet_status steti_spec_parse(const char *config, size_t config_len, const char *
 }
 
 /* *text is NULL when the file is not required and not there; an empty file is text of length 0. */
-static stet_status map_named(const char *folder, const char *name, int required, struct steti_file_map *map,
-                             const char **text, stet_error *err)
+static stet_status map_named(const char *folder, const char *name, int required,
+                             struct steti_file_map *map, const char **text, stet_error *err)
 {
     char *path = steti_path_join(folder, name);
     stet_status st = STET_OK;
@@ -279,9 +283,11 @@ stet_status steti_spec_read(const char *folder, struct steti_spec *out, stet_err
     const char *config_text, *generation_text;
     stet_status st;
     STETI_TRY(map_named(folder, "config.json", 1, &config, &config_text, err));
-    STETI_TRY_GOTO(map_named(folder, "generation_config.json", 0, &generation, &generation_text, err), st,
-                   close_config);
-    st = steti_spec_parse(config_text, config.len, generation_text, generation.len, folder, out, err);
+    STETI_TRY_GOTO(
+        map_named(folder, "generation_config.json", 0, &generation, &generation_text, err), st,
+        close_config);
+    st = steti_spec_parse(config_text, config.len, generation_text, generation.len, folder, out,
+                          err);
     steti_file_map_close(&generation);
 close_config:
     steti_file_map_close(&config);

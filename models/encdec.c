@@ -1,7 +1,9 @@
-/* The one encoder-decoder forward. Families differ in their spec and in which tensors were bound, not here.
+/* The one encoder-decoder forward. Families differ in their spec and in which tensors were bound,
+ * not here.
  *
- * A sublayer f with norm n is, with post-norm, x = n(x + f(x)), and with pre-norm, x = x + f(n(x)). Rows go through
- * the whole stack together; only attention looks across rows, and there only at the rows of the same sentence. */
+ * A sublayer f with norm n is, with post-norm, x = n(x + f(x)), and with pre-norm, x = x + f(n(x)).
+ * Rows go through the whole stack together; only attention looks across rows, and there only at the
+ * rows of the same sentence. */
 #include <math.h>
 #include <string.h>
 
@@ -16,8 +18,8 @@ struct pass {
     enum steti_attention_kind kind;
 };
 
-static stet_status run_norm(const struct pass *p, const struct layer_norm *w, const float *x, const float *residual,
-                            float *out, stet_error *err)
+static stet_status run_norm(const struct pass *p, const struct layer_norm *w, const float *x,
+                            const float *residual, float *out, stet_error *err)
 {
     const struct steti_spec *spec = &p->s->model->spec;
     struct steti_norm_params np = {.n_rows = p->n,
@@ -32,7 +34,8 @@ static stet_status run_norm(const struct pass *p, const struct layer_norm *w, co
     return p->s->ops->norm(p->s->backend, &np, err);
 }
 
-static stet_status run_linear(const struct pass *p, const float *x, int n_in, int n_parts, stet_error *err)
+static stet_status run_linear(const struct pass *p, const float *x, int n_in, int n_parts,
+                              stet_error *err)
 {
     struct steti_linear_params lp = {
         .n_rows = p->n, .n_in = n_in, .x = x, .n_parts = n_parts, .parts = p->s->parts};
@@ -49,16 +52,19 @@ static void set_part(struct steti_linear_part *part, const struct linear *w, flo
 }
 
 /* What a sublayer reads: x itself, or its norm in y. */
-static stet_status sublayer_input(const struct pass *p, const struct layer_norm *w, const float **in, stet_error *err)
+static stet_status sublayer_input(const struct pass *p, const struct layer_norm *w,
+                                  const float **in, stet_error *err)
 {
     struct steti_session *s = p->s;
     *in = p->pre_norm ? s->y : s->x;
     return p->pre_norm ? run_norm(p, w, s->x, NULL, s->y, err) : STET_OK;
 }
 
-/* The last product of a sublayer, the residual and, with post-norm, the norm. Leaves the result in s->x. */
-static stet_status sublayer_output(const struct pass *p, const struct layer_norm *w, const struct linear *last,
-                                   const float *in, int n_in, stet_error *err)
+/* The last product of a sublayer, the residual and, with post-norm, the norm. Leaves the result in
+ * s->x. */
+static stet_status sublayer_output(const struct pass *p, const struct layer_norm *w,
+                                   const struct linear *last, const float *in, int n_in,
+                                   stet_error *err)
 {
     struct steti_session *s = p->s;
     int d = s->model->spec.d_model;
@@ -76,7 +82,8 @@ static stet_status sublayer_output(const struct pass *p, const struct layer_norm
     return run_norm(p, w, s->y, s->x, s->x, err);
 }
 
-static stet_status run_attention(const struct pass *p, const float *k, const float *v, stet_error *err)
+static stet_status run_attention(const struct pass *p, const float *k, const float *v,
+                                 stet_error *err)
 {
     struct steti_session *s = p->s;
     int cross = p->kind == STETI_ATTN_CROSS;
@@ -98,9 +105,11 @@ static stet_status run_attention(const struct pass *p, const float *k, const flo
     return s->ops->attention(s->backend, &ap, err);
 }
 
-/* Self-attention. New keys and values go to rows map[r] of k and v (NULL: row r), then the rows attend. */
-static stet_status self_attention(const struct pass *p, const struct attention *a, const struct layer_norm *norm,
-                                  float *k, float *v, const int32_t *map, stet_error *err)
+/* Self-attention. New keys and values go to rows map[r] of k and v (NULL: row r), then the rows
+ * attend. */
+static stet_status self_attention(const struct pass *p, const struct attention *a,
+                                  const struct layer_norm *norm, float *k, float *v,
+                                  const int32_t *map, stet_error *err)
 {
     struct steti_session *s = p->s;
     int d = s->model->spec.d_model;
@@ -116,7 +125,8 @@ static stet_status self_attention(const struct pass *p, const struct attention *
     return sublayer_output(p, norm, &a->out, s->attn, d, err);
 }
 
-static stet_status cross_attention(const struct pass *p, const struct dec_layer *l, int layer, stet_error *err)
+static stet_status cross_attention(const struct pass *p, const struct dec_layer *l, int layer,
+                                   stet_error *err)
 {
     struct steti_session *s = p->s;
     int d = s->model->spec.d_model;
@@ -124,12 +134,13 @@ static stet_status cross_attention(const struct pass *p, const struct dec_layer 
     STETI_TRY(sublayer_input(p, &l->cross_norm, &in, err));
     set_part(&s->parts[0], &l->cross.q, s->qkv, d);
     STETI_TRY(run_linear(p, in, d, 1, err));
-    STETI_TRY(run_attention(p, steti_kv_cross_k(&s->kv, layer), steti_kv_cross_v(&s->kv, layer), err));
+    STETI_TRY(
+        run_attention(p, steti_kv_cross_k(&s->kv, layer), steti_kv_cross_v(&s->kv, layer), err));
     return sublayer_output(p, &l->cross_norm, &l->cross.out, s->attn, d, err);
 }
 
-static stet_status feed_forward(const struct pass *p, const struct ffn *f, const struct layer_norm *norm, int width,
-                                stet_error *err)
+static stet_status feed_forward(const struct pass *p, const struct ffn *f,
+                                const struct layer_norm *norm, int width, stet_error *err)
 {
     struct steti_session *s = p->s;
     const float *in;
@@ -140,8 +151,8 @@ static stet_status feed_forward(const struct pass *p, const struct ffn *f, const
     return sublayer_output(p, norm, &f->fc2, s->hidden, width, err);
 }
 
-static stet_status embed(const struct pass *p, const int32_t *ids, const int32_t *pos, const float *positions,
-                         const struct layer_norm *norm, stet_error *err)
+static stet_status embed(const struct pass *p, const int32_t *ids, const int32_t *pos,
+                         const float *positions, const struct layer_norm *norm, stet_error *err)
 {
     struct steti_session *s = p->s;
     const struct steti_model *m = s->model;
@@ -157,23 +168,28 @@ static stet_status embed(const struct pass *p, const int32_t *ids, const int32_t
     return norm->gamma != NULL ? run_norm(p, norm, s->x, NULL, s->x, err) : STET_OK;
 }
 
-static stet_status check_encode(const struct steti_session *s, const struct steti_encode_batch *b, stet_error *err)
+static stet_status check_encode(const struct steti_session *s, const struct steti_encode_batch *b,
+                                stet_error *err)
 {
     int rows = 0;
     for (int i = 0; i < b->n_seqs; i++) {
-        if (b->len[i] < 1 || b->len[i] > s->limits.max_src || b->slots[i] < 0 || b->slots[i] >= s->limits.n_slots) {
-            return steti_fail(err, STET_E_INVALID, "encode: sentence %d has %d tokens in slot %d, limits are %d and %d",
+        if (b->len[i] < 1 || b->len[i] > s->limits.max_src || b->slots[i] < 0 ||
+            b->slots[i] >= s->limits.n_slots) {
+            return steti_fail(err, STET_E_INVALID,
+                              "encode: sentence %d has %d tokens in slot %d, limits are %d and %d",
                               i, b->len[i], b->slots[i], s->limits.max_src, s->limits.n_slots);
         }
         rows += b->len[i];
     }
     if (rows != b->n_rows || rows > s->limits.max_rows) {
-        return steti_fail(err, STET_E_INVALID, "encode: %d rows, limit %d", b->n_rows, s->limits.max_rows);
+        return steti_fail(err, STET_E_INVALID, "encode: %d rows, limit %d", b->n_rows,
+                          s->limits.max_rows);
     }
     return STET_OK;
 }
 
-/* Positions, key ranges inside the batch, and the cross rows that each row's keys and values go to. */
+/* Positions, key ranges inside the batch, and the cross rows that each row's keys and values go
+ * to. */
 static void plan_encode(struct steti_session *s, const struct steti_encode_batch *b)
 {
     int r = 0;
@@ -209,7 +225,8 @@ static stet_status store_cross(const struct pass *p, stet_error *err)
     return STET_OK;
 }
 
-stet_status steti_model_encode(struct steti_session *s, const struct steti_encode_batch *b, stet_error *err)
+stet_status steti_model_encode(struct steti_session *s, const struct steti_encode_batch *b,
+                               stet_error *err)
 {
     const struct steti_model *m = s->model;
     struct pass p = {s, b->n_rows, m->spec.enc_pre_norm, m->spec.enc_heads, STETI_ATTN_ENCODER};
@@ -233,19 +250,22 @@ stet_status steti_model_encode(struct steti_session *s, const struct steti_encod
     return s->ops->sync(s->backend, err);
 }
 
-static stet_status check_decode(const struct steti_session *s, const struct steti_decode_batch *b, stet_error *err)
+static stet_status check_decode(const struct steti_session *s, const struct steti_decode_batch *b,
+                                stet_error *err)
 {
     if (b->n_rows < 0 || b->n_rows > s->limits.max_rows) {
-        return steti_fail(err, STET_E_INVALID, "decode: %d rows, limit %d", b->n_rows, s->limits.max_rows);
+        return steti_fail(err, STET_E_INVALID, "decode: %d rows, limit %d", b->n_rows,
+                          s->limits.max_rows);
     }
     for (int r = 0; r < b->n_rows; r++) {
         int slot = b->slots[r];
         if (slot < 0 || slot >= s->limits.n_slots || s->kv.src_len[slot] < 1) {
-            return steti_fail(err, STET_E_INVALID, "decode: row %d uses slot %d, which holds no sentence", r, slot);
+            return steti_fail(err, STET_E_INVALID,
+                              "decode: row %d uses slot %d, which holds no sentence", r, slot);
         }
         if (b->pos[r] < 0 || b->pos[r] >= s->limits.max_tgt) {
-            return steti_fail(err, STET_E_INVALID, "decode: row %d has position %d, limit %d", r, b->pos[r],
-                              s->limits.max_tgt);
+            return steti_fail(err, STET_E_INVALID, "decode: row %d has position %d, limit %d", r,
+                              b->pos[r], s->limits.max_tgt);
         }
     }
     return STET_OK;
@@ -270,8 +290,8 @@ static stet_status decode_layer(struct pass *p, int j, stet_error *err)
     const struct steti_spec *spec = &s->model->spec;
     const struct dec_layer *l = &s->model->dec[j];
     p->kind = STETI_ATTN_CAUSAL;
-    STETI_TRY(self_attention(p, &l->self, &l->self_norm, steti_kv_self_k(&s->kv, j), steti_kv_self_v(&s->kv, j),
-                             s->map_row, err));
+    STETI_TRY(self_attention(p, &l->self, &l->self_norm, steti_kv_self_k(&s->kv, j),
+                             steti_kv_self_v(&s->kv, j), s->map_row, err));
     if (spec->dec_ffn_twice) {
         STETI_TRY(feed_forward(p, &l->ffn, &l->final_norm, spec->dec_ffn, err));
     }
@@ -280,7 +300,8 @@ static stet_status decode_layer(struct pass *p, int j, stet_error *err)
     return feed_forward(p, &l->ffn, &l->final_norm, spec->dec_ffn, err);
 }
 
-stet_status steti_model_decode(struct steti_session *s, const struct steti_decode_batch *b, stet_error *err)
+stet_status steti_model_decode(struct steti_session *s, const struct steti_decode_batch *b,
+                               stet_error *err)
 {
     const struct steti_model *m = s->model;
     struct pass p = {s, b->n_rows, m->spec.dec_pre_norm, m->spec.dec_heads, STETI_ATTN_CAUSAL};

@@ -48,7 +48,8 @@ struct steti_model {
     const struct steti_matrix *head;  /* output layer when it is not the table */
     struct enc_layer *enc;
     struct dec_layer *dec;
-    struct layer_norm enc_embed_norm, dec_embed_norm, enc_final, dec_final; /* gamma NULL when absent */
+    /* gamma NULL when absent */
+    struct layer_norm enc_embed_norm, dec_embed_norm, enc_final, dec_final;
     float *positions_enc, *positions_dec; /* backend [max_positions, d]; the same when sinusoidal */
     const float *head_bias;               /* [vocab] or NULL */
     struct packed *packed;

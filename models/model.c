@@ -20,7 +20,8 @@ int steti_model_max_positions(const struct steti_model *m)
 enum steti_dtype steti_model_stored_type(const struct steti_weights *w)
 {
     struct steti_tensor t;
-    if (steti_weights_find(w, "shared.weight", &t) || steti_weights_find(w, "encoder.embed_tokens.weight", &t)) {
+    if (steti_weights_find(w, "shared.weight", &t) ||
+        steti_weights_find(w, "encoder.embed_tokens.weight", &t)) {
         return t.dtype;
     }
     return STETI_F32;
@@ -32,8 +33,8 @@ const struct steti_backend_ops *steti_model_ops(const struct steti_model *m)
 }
 
 /* One attention block. A projection that `own` lacks is taken from `shared` (NULL: no sharing). */
-static stet_status bind_attention(struct binder *b, const char *own, const char *shared, struct attention *a,
-                                  stet_error *err)
+static stet_status bind_attention(struct binder *b, const char *own, const char *shared,
+                                  struct attention *a, stet_error *err)
 {
     static const char *const names[] = {"q_proj", "k_proj", "v_proj", "out_proj"};
     struct linear *const parts[] = {&a->q, &a->k, &a->v, &a->out};
@@ -49,8 +50,8 @@ static stet_status bind_attention(struct binder *b, const char *own, const char 
     return STET_OK;
 }
 
-static stet_status bind_ffn(struct binder *b, const char *own, const char *shared, int width, struct ffn *f,
-                            stet_error *err)
+static stet_status bind_ffn(struct binder *b, const char *own, const char *shared, int width,
+                            struct ffn *f, stet_error *err)
 {
     char prefix[STETI_NAME_MAX];
     const char *base = own;
@@ -65,8 +66,8 @@ static stet_status bind_ffn(struct binder *b, const char *own, const char *share
     return bind_linear(b, prefix, d, width, &f->fc2, err);
 }
 
-static stet_status bind_layer_norm(struct binder *b, const char *layer, const char *name, struct layer_norm *n,
-                                   stet_error *err)
+static stet_status bind_layer_norm(struct binder *b, const char *layer, const char *name,
+                                   struct layer_norm *n, stet_error *err)
 {
     char prefix[STETI_NAME_MAX];
     snprintf(prefix, sizeof prefix, "%s.%s", layer, name);
@@ -107,8 +108,8 @@ static stet_status bind_dec_layer(struct binder *b, int j, stet_error *err)
     return bind_layer_norm(b, layer, "final_layer_norm", &l->final_norm, err);
 }
 
-/* How many rows are made by rotating the one before instead of calling sin and cos; the error stays far under the
- * rounding to float. */
+/* How many rows are made by rotating the one before instead of calling sin and cos; the error stays
+ * far under the rounding to float. */
 #define ROTATED_ROWS 32
 
 /* fairseq's form: column i is sin(t f), column half + i is cos(t f). */
@@ -158,7 +159,8 @@ static stet_status bind_sinusoid(struct binder *b, stet_error *err)
 static stet_status bind_learned(struct binder *b, const char *name, float **out, stet_error *err)
 {
     struct steti_model *m = b->m;
-    size_t d = (size_t)m->spec.d_model, rows = (size_t)(m->spec.max_positions + m->spec.position_offset);
+    size_t d = (size_t)m->spec.d_model,
+           rows = (size_t)(m->spec.max_positions + m->spec.position_offset);
     struct steti_tensor t;
     float *host;
     stet_status st;
@@ -169,7 +171,8 @@ static stet_status bind_learned(struct binder *b, const char *name, float **out,
         return steti_fail_nomem(err, name, rows * d * sizeof *host);
     }
     STETI_TRY_GOTO(steti_to_f32(t.data, t.dtype, rows * d, host, err), st, done);
-    st = bind_upload(m, host + (size_t)m->spec.position_offset * d, (size_t)m->max_positions * d, out, err);
+    st = bind_upload(m, host + (size_t)m->spec.position_offset * d, (size_t)m->max_positions * d,
+                     out, err);
 done:
     steti_free(host);
     return st;
@@ -190,7 +193,8 @@ static stet_status bind_embeddings(struct binder *b, stet_error *err)
     if (m->spec.tied_head) {
         binder_ignore(b, "lm_head.weight");
     } else {
-        STETI_TRY(bind_matrix(b, "lm_head.weight", m->spec.vocab_size, m->spec.d_model, &m->head, err));
+        STETI_TRY(
+            bind_matrix(b, "lm_head.weight", m->spec.vocab_size, m->spec.d_model, &m->head, err));
     }
     if (m->spec.positions == STETI_POS_SINUSOIDAL) {
         return bind_sinusoid(b, err);
@@ -216,10 +220,11 @@ static stet_status bind_all(struct binder *b, stet_error *err)
 {
     struct steti_model *m = b->m;
     if (binder_has(b, "encoder.layers.0.q_lora.linear_u")) {
-        return steti_fail(err, STET_E_MODEL,
-                          "%s: the LoRA tensors (encoder.layers.*.q_lora) are not folded into the projections; "
-                          "write the folder with scripts/train/export_model.py",
-                          b->folder);
+        return steti_fail(
+            err, STET_E_MODEL,
+            "%s: the LoRA tensors (encoder.layers.*.q_lora) are not folded into the projections; "
+            "write the folder with scripts/train/export_model.py",
+            b->folder);
     }
     STETI_TRY(bind_embeddings(b, err));
     STETI_TRY(bind_stack_norms(b, err));
@@ -237,13 +242,15 @@ static stet_status alloc_layers(struct steti_model *m, stet_error *err)
     m->enc = steti_calloc((size_t)m->spec.enc_layers, sizeof *m->enc);
     m->dec = steti_calloc((size_t)m->spec.dec_layers, sizeof *m->dec);
     if (m->enc == NULL || m->dec == NULL) {
-        return steti_fail_nomem(err, "the layer table", (size_t)m->spec.enc_layers * sizeof *m->enc);
+        return steti_fail_nomem(err, "the layer table",
+                                (size_t)m->spec.enc_layers * sizeof *m->enc);
     }
     return STET_OK;
 }
 
-stet_status steti_model_open(const struct steti_spec *spec, const struct steti_weights *weights, const char *folder,
-                             const struct steti_model_options *o, struct steti_model **out, stet_error *err)
+stet_status steti_model_open(const struct steti_spec *spec, const struct steti_weights *weights,
+                             const char *folder, const struct steti_model_options *o,
+                             struct steti_model **out, stet_error *err)
 {
     struct steti_model *m = steti_calloc(1, sizeof *m);
     struct binder b = {0};

@@ -1,7 +1,8 @@
 /* model.h - weights bound to a backend, and the forward passes over them.
  *
  * steti_model   spec and packed weights; read-only after opening, shared by sessions on any thread.
- * steti_session one engine's working memory on one backend context: activations and the key/value cache.
+ * steti_session one engine's working memory on one backend context: activations and the key/value
+ * cache.
  *
  * Rows are packed: a batch is a list of tokens, each with its sentence, and no padding.
  */
@@ -25,10 +26,12 @@ struct steti_model_options {
     int max_positions;             /* rows of the position table to keep; 0 = all the spec has */
 };
 
-/* Binds every tensor of the family by name. STET_E_MODEL: a tensor is missing, unknown or has another shape (message:
- * name, expected and found). The weights may be closed afterwards; `folder` is for messages. */
-stet_status steti_model_open(const struct steti_spec *spec, const struct steti_weights *weights, const char *folder,
-                             const struct steti_model_options *o, struct steti_model **out, stet_error *err);
+/* Binds every tensor of the family by name. STET_E_MODEL: a tensor is missing, unknown or has
+ * another shape (message: name, expected and found). The weights may be closed afterwards; `folder`
+ * is for messages. */
+stet_status steti_model_open(const struct steti_spec *spec, const struct steti_weights *weights,
+                             const char *folder, const struct steti_model_options *o,
+                             struct steti_model **out, stet_error *err);
 void steti_model_close(struct steti_model *m); /* NULL is legal */
 const struct steti_spec *steti_model_spec(const struct steti_model *m);
 int steti_model_max_positions(const struct steti_model *m);
@@ -48,34 +51,39 @@ struct steti_session {
     struct steti_backend *backend;
     struct steti_session_limits limits;
     struct steti_kv_cache kv;
-    float *memory;                          /* backend: all activations */
-    float *x, *y, *qkv, *attn, *hidden;     /* [max_rows, d], [max_rows, d], 3 x [max_rows, d], .., [max_rows, ffn] */
-    int32_t *host;                          /* all host row arrays */
-    int32_t *pos, *map_row;                 /* [max_rows] */
-    int32_t *begin, *count;                 /* [max_rows] keys of self-attention */
-    int32_t *cross_begin, *cross_count;     /* [max_rows] keys of cross-attention */
-    struct steti_linear_part *parts;        /* [STETI_LINEAR_MAX_PARTS] */
+    float *memory; /* backend: all activations */
+    /* [max_rows, d], [max_rows, d], 3 x [max_rows, d], .., [max_rows, ffn] */
+    float *x, *y, *qkv, *attn, *hidden;
+    int32_t *host;                      /* all host row arrays */
+    int32_t *pos, *map_row;             /* [max_rows] */
+    int32_t *begin, *count;             /* [max_rows] keys of self-attention */
+    int32_t *cross_begin, *cross_count; /* [max_rows] keys of cross-attention */
+    struct steti_linear_part *parts;    /* [STETI_LINEAR_MAX_PARTS] */
 };
 
 /* Bytes that a session reserves, key/value cache included; 0 when it overflows. */
 size_t steti_session_bytes(const struct steti_spec *spec, const struct steti_session_limits *l);
 stet_status steti_session_open(const struct steti_model *m, struct steti_backend *backend,
-                               const struct steti_session_limits *l, struct steti_session *out, stet_error *err);
+                               const struct steti_session_limits *l, struct steti_session *out,
+                               stet_error *err);
 void steti_session_close(struct steti_session *s); /* legal on a zeroed struct */
 
-/* Runs the encoder over whole sentences and stores the cross keys and values in their slots (acquired, empty).
- * ids[0 .. n_rows): the sentences one after the other, each with its end-of-sentence token. */
+/* Runs the encoder over whole sentences and stores the cross keys and values in their slots
+ * (acquired, empty). ids[0 .. n_rows): the sentences one after the other, each with its
+ * end-of-sentence token. */
 struct steti_encode_batch {
     int n_seqs, n_rows;
     const int32_t *ids;   /* [n_rows] */
     const int32_t *len;   /* [n_seqs] rows of each sentence, 1 .. max_src */
     const int32_t *slots; /* [n_seqs] */
 };
-stet_status steti_model_encode(struct steti_session *s, const struct steti_encode_batch *b, stet_error *err);
+stet_status steti_model_encode(struct steti_session *s, const struct steti_encode_batch *b,
+                               stet_error *err);
 
-/* Runs the decoder over rows of any mix of sentences. Row r reads token ids[r] at position pos[r] of slot
- * slots[r] and predicts position pos[r] + 1. Rows of one slot have consecutive positions that begin at or
- * before the slot's accepted length; all cached rows up to pos[r] are seen. Does not change lengths. */
+/* Runs the decoder over rows of any mix of sentences. Row r reads token ids[r] at position pos[r]
+ * of slot slots[r] and predicts position pos[r] + 1. Rows of one slot have consecutive positions
+ * that begin at or before the slot's accepted length; all cached rows up to pos[r] are seen. Does
+ * not change lengths. */
 struct steti_decode_batch {
     int n_rows;
     const int32_t *ids, *pos, *slots; /* [n_rows] */
@@ -83,6 +91,7 @@ struct steti_decode_batch {
     float *out_logprob;               /* [n_rows] or NULL */
     float *out_logits;                /* [n_rows, vocab] or NULL */
 };
-stet_status steti_model_decode(struct steti_session *s, const struct steti_decode_batch *b, stet_error *err);
+stet_status steti_model_decode(struct steti_session *s, const struct steti_decode_batch *b,
+                               stet_error *err);
 
 #endif

@@ -22,7 +22,8 @@ static size_t row_floats(const struct steti_spec *s)
     return 6 * (size_t)s->d_model + (size_t)ffn_width(s);
 }
 
-static struct steti_kv_limits kv_limits(const struct steti_spec *s, const struct steti_session_limits *l)
+static struct steti_kv_limits kv_limits(const struct steti_spec *s,
+                                        const struct steti_session_limits *l)
 {
     struct steti_kv_limits k = {l->n_slots, s->dec_layers, s->d_model, l->max_src, l->max_tgt};
     return k;
@@ -32,7 +33,8 @@ size_t steti_session_bytes(const struct steti_spec *s, const struct steti_sessio
 {
     struct steti_kv_limits k = kv_limits(s, l);
     size_t kv = steti_kv_bytes(&k), rows, total;
-    if (kv == 0 || l->max_rows < 1 || !steti_mul_size(row_floats(s) * sizeof(float), (size_t)l->max_rows, &rows) ||
+    if (kv == 0 || l->max_rows < 1 ||
+        !steti_mul_size(row_floats(s) * sizeof(float), (size_t)l->max_rows, &rows) ||
         !steti_add_size(kv, rows, &total)) {
         return 0;
     }
@@ -55,7 +57,8 @@ static void carve(struct steti_session *s, const struct steti_spec *spec)
     s->cross_count = s->host + 5 * rows;
 }
 
-static stet_status check_limits(const struct steti_model *m, const struct steti_session_limits *l, stet_error *err)
+static stet_status check_limits(const struct steti_model *m, const struct steti_session_limits *l,
+                                stet_error *err)
 {
     int most = steti_model_max_positions(m);
     if (l->max_rows < 1 || l->n_slots < 1 || l->max_src < 1 || l->max_tgt < 1) {
@@ -69,7 +72,8 @@ static stet_status check_limits(const struct steti_model *m, const struct steti_
 }
 
 stet_status steti_session_open(const struct steti_model *m, struct steti_backend *backend,
-                               const struct steti_session_limits *l, struct steti_session *out, stet_error *err)
+                               const struct steti_session_limits *l, struct steti_session *out,
+                               stet_error *err)
 {
     const struct steti_spec *spec = steti_model_spec(m);
     struct steti_kv_limits k = kv_limits(spec, l);
@@ -88,7 +92,8 @@ stet_status steti_session_open(const struct steti_model *m, struct steti_backend
         st = steti_fail_nomem(err, "a session", HOST_ARRAYS * rows * sizeof *out->host);
         goto fail;
     }
-    STETI_TRY_GOTO(out->ops->mem_alloc(backend, rows * row_floats(spec) * sizeof(float), &mem, err), st, fail);
+    STETI_TRY_GOTO(out->ops->mem_alloc(backend, rows * row_floats(spec) * sizeof(float), &mem, err),
+                   st, fail);
     out->memory = mem;
     carve(out, spec);
     STETI_TRY_GOTO(steti_kv_init(&out->kv, out->ops, backend, &k, err), st, fail);

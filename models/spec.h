@@ -23,12 +23,17 @@ struct steti_spec {
     int enc_layers, dec_layers;
     int enc_heads, dec_heads;
     int enc_ffn, dec_ffn;
-    int enc_attn_groups, enc_ffn_groups; /* layer i uses set i % groups where it has none of its own */
-    int dec_shares_attn;                 /* decoder layer j may use encoder sets 2j (self) and 2j + 1 (cross) */
-    int dec_ffn_twice;                   /* EdgeFormer: self, ffn, cross, ffn, with the same ffn and norm */
-    int enc_pre_norm, dec_pre_norm;      /* 0: x = norm(x + f(x)); 1: x = x + f(norm(x)), and a norm at the end */
-    int embed_norm;                      /* a norm on the embeddings */
-    int tied_head;                       /* the output layer is the embedding table; else lm_head.weight */
+    /* layer i uses set i % groups where it has none of its own */
+    int enc_attn_groups, enc_ffn_groups;
+    /* decoder layer j may use encoder sets 2j (self) and 2j + 1 (cross) */
+    int dec_shares_attn;
+    /* EdgeFormer: self, ffn, cross, ffn, with the same ffn and norm */
+    int dec_ffn_twice;
+    /* 0: x = norm(x + f(x)); 1: x = x + f(norm(x)), and a norm at the end */
+    int enc_pre_norm, dec_pre_norm;
+    int embed_norm; /* a norm on the embeddings */
+    /* the output layer is the embedding table; else lm_head.weight */
+    int tied_head;
     enum steti_norm norm;
     enum steti_act act;
     float norm_eps;
@@ -41,12 +46,14 @@ struct steti_spec {
 
 const char *steti_family_name(enum steti_family f);
 
-/* Reads config.json and, where there is one, generation_config.json of `folder`. Messages name file and key.
- * STET_E_IO, STET_E_FORMAT: broken file; STET_E_MODEL: not a family or a value that stet can run. */
+/* Reads config.json and, where there is one, generation_config.json of `folder`. Messages name file
+ * and key. STET_E_IO, STET_E_FORMAT: broken file; STET_E_MODEL: not a family or a value that stet
+ * can run. */
 stet_status steti_spec_read(const char *folder, struct steti_spec *out, stet_error *err);
 
 /* The same from memory, for tests and fuzzing; `generation` may be NULL. */
-stet_status steti_spec_parse(const char *config, size_t config_len, const char *generation, size_t generation_len,
-                             const char *folder, struct steti_spec *out, stet_error *err);
+stet_status steti_spec_parse(const char *config, size_t config_len, const char *generation,
+                             size_t generation_len, const char *folder, struct steti_spec *out,
+                             stet_error *err);
 
 #endif
