@@ -47,11 +47,13 @@ struct stet_result {
 };
 
 /* Opens the pieces of a model; used by load and inspect. `what` receives how far it came. */
-stet_status api_model_open(const char *path, const struct api_options *o, stet_model **out, stet_error *err);
+stet_status api_model_open(const char *path, const struct api_options *o, stet_model **out,
+                           stet_error *err);
 void api_model_close(stet_model *m);
 
 /* The engine options that follow from the parsed ones and the device. */
-struct steti_engine_options api_engine_options(const struct api_options *o, const struct steti_backend_caps *caps);
+struct steti_engine_options api_engine_options(const struct api_options *o,
+                                               const struct steti_backend_caps *caps);
 int api_threads(const struct api_options *o);
 
 /* An error for calls that got no usable one. Returns err, or `local` when err is NULL. */
@@ -73,7 +75,7 @@ stet_status result_add_sentence(stet_result *r, const struct result_sentence *s,
 stet_status result_seal(stet_result *r, stet_error *err);
 
 /* Text of many requests through the engine (correct.c). The lock is held. */
-stet_status correct_requests(stet_engine *g, const stet_request *requests, size_t n, stet_result **results,
-                             stet_status *statuses, stet_error *err);
+stet_status correct_requests(stet_engine *g, const stet_request *requests, size_t n,
+                             stet_result **results, stet_status *statuses, stet_error *err);
 
 #endif

@@ -19,11 +19,13 @@ void api_options_defaults(struct api_options *o)
     o->max_output = 256;
 }
 
-typedef stet_status (*setter)(struct api_options *o, const char *key, const char *value, stet_error *err);
+typedef stet_status (*setter)(struct api_options *o, const char *key, const char *value,
+                              stet_error *err);
 
 static stet_status wrong(const char *key, const char *value, const char *legal, stet_error *err)
 {
-    return steti_fail(err, STET_E_INVALID, "option %s: \"%.60s\" is not possible, use %s", key, value, legal);
+    return steti_fail(err, STET_E_INVALID, "option %s: \"%.60s\" is not possible, use %s", key,
+                      value, legal);
 }
 
 /* The library's number readers skip white space and take signs. */
@@ -32,14 +34,16 @@ static int starts_with_digit(const char *value)
     return value[0] >= '0' && value[0] <= '9';
 }
 
-static stet_status parse_int(const char *key, const char *value, int lo, int hi, int *out, stet_error *err)
+static stet_status parse_int(const char *key, const char *value, int lo, int hi, int *out,
+                             stet_error *err)
 {
     char *end;
     long v;
     errno = 0;
     v = strtol(value, &end, 10);
     if (!starts_with_digit(value) || errno != 0 || *end != '\0' || v < lo || v > hi) {
-        return steti_fail(err, STET_E_INVALID, "option %s: \"%.60s\" is not possible, use a whole number from %d to %d",
+        return steti_fail(err, STET_E_INVALID,
+                          "option %s: \"%.60s\" is not possible, use a whole number from %d to %d",
                           key, value, lo, hi);
     }
     *out = (int)v;
@@ -55,7 +59,8 @@ static stet_status parse_switch(const char *key, const char *value, int *out, st
     return STET_OK;
 }
 
-static stet_status set_device(struct api_options *o, const char *key, const char *value, stet_error *err)
+static stet_status set_device(struct api_options *o, const char *key, const char *value,
+                              stet_error *err)
 {
     if (strcmp(value, "auto") != 0 && strcmp(value, "cpu") != 0 && strcmp(value, "cuda") != 0) {
         return wrong(key, value, "auto, cpu or cuda", err);
@@ -64,7 +69,8 @@ static stet_status set_device(struct api_options *o, const char *key, const char
     return STET_OK;
 }
 
-static stet_status set_compute(struct api_options *o, const char *key, const char *value, stet_error *err)
+static stet_status set_compute(struct api_options *o, const char *key, const char *value,
+                               stet_error *err)
 {
     if (strcmp(value, "auto") == 0) {
         o->compute = API_COMPUTE_AUTO;
@@ -78,12 +84,14 @@ static stet_status set_compute(struct api_options *o, const char *key, const cha
     return STET_OK;
 }
 
-static stet_status set_threads(struct api_options *o, const char *key, const char *value, stet_error *err)
+static stet_status set_threads(struct api_options *o, const char *key, const char *value,
+                               stet_error *err)
 {
     return parse_int(key, value, 1, 256, &o->threads, err);
 }
 
-static stet_status set_decoding(struct api_options *o, const char *key, const char *value, stet_error *err)
+static stet_status set_decoding(struct api_options *o, const char *key, const char *value,
+                                stet_error *err)
 {
     if (strcmp(value, "aggressive") != 0 && strcmp(value, "greedy") != 0) {
         return wrong(key, value, "aggressive or greedy", err);
@@ -92,13 +100,15 @@ static stet_status set_decoding(struct api_options *o, const char *key, const ch
     return STET_OK;
 }
 
-static stet_status set_draft(struct api_options *o, const char *key, const char *value, stet_error *err)
+static stet_status set_draft(struct api_options *o, const char *key, const char *value,
+                             stet_error *err)
 {
     o->draft = steti_draft_find(value);
     return o->draft != NULL ? STET_OK : wrong(key, value, "edit, sad or none", err);
 }
 
-static stet_status set_window(struct api_options *o, const char *key, const char *value, stet_error *err)
+static stet_status set_window(struct api_options *o, const char *key, const char *value,
+                              stet_error *err)
 {
     if (strcmp(value, "auto") == 0) {
         o->draft_window = -1;
@@ -107,22 +117,26 @@ static stet_status set_window(struct api_options *o, const char *key, const char
     return parse_int(key, value, 0, MAX_TOKENS, &o->draft_window, err);
 }
 
-static stet_status set_batch(struct api_options *o, const char *key, const char *value, stet_error *err)
+static stet_status set_batch(struct api_options *o, const char *key, const char *value,
+                             stet_error *err)
 {
     return parse_int(key, value, 1, MAX_BATCH, &o->batch_size, err);
 }
 
-static stet_status set_max_input(struct api_options *o, const char *key, const char *value, stet_error *err)
+static stet_status set_max_input(struct api_options *o, const char *key, const char *value,
+                                 stet_error *err)
 {
     return parse_int(key, value, 8, MAX_TOKENS, &o->max_input, err);
 }
 
-static stet_status set_max_output(struct api_options *o, const char *key, const char *value, stet_error *err)
+static stet_status set_max_output(struct api_options *o, const char *key, const char *value,
+                                  stet_error *err)
 {
     return parse_int(key, value, 8, MAX_TOKENS, &o->max_output, err);
 }
 
-static stet_status set_memory(struct api_options *o, const char *key, const char *value, stet_error *err)
+static stet_status set_memory(struct api_options *o, const char *key, const char *value,
+                              stet_error *err)
 {
     static const char legal[] = "a number of bytes, with K, M or G (such as 256M)";
     char *end;
@@ -143,12 +157,14 @@ static stet_status set_memory(struct api_options *o, const char *key, const char
     return STET_OK;
 }
 
-static stet_status set_verify(struct api_options *o, const char *key, const char *value, stet_error *err)
+static stet_status set_verify(struct api_options *o, const char *key, const char *value,
+                              stet_error *err)
 {
     return parse_switch(key, value, &o->verify, err);
 }
 
-static stet_status set_scores(struct api_options *o, const char *key, const char *value, stet_error *err)
+static stet_status set_scores(struct api_options *o, const char *key, const char *value,
+                              stet_error *err)
 {
     return parse_switch(key, value, &o->scores, err);
 }
@@ -183,14 +199,16 @@ static stet_status apply(const stet_option *opt, int scopes, struct api_options 
         }
         if ((table[i].scope & scopes) == 0) {
             return steti_fail(err, STET_E_INVALID, "option %s belongs to %s", opt->key,
-                              table[i].scope == API_SCOPE_MODEL ? "stet_model_load" : "stet_engine_create");
+                              table[i].scope == API_SCOPE_MODEL ? "stet_model_load"
+                                                                : "stet_engine_create");
         }
         return table[i].set(o, opt->key, opt->value, err);
     }
     return steti_fail(err, STET_E_INVALID, "there is no option \"%.60s\"", opt->key);
 }
 
-stet_status api_options_parse(const stet_option *list, size_t n, int scopes, struct api_options *o, stet_error *err)
+stet_status api_options_parse(const stet_option *list, size_t n, int scopes, struct api_options *o,
+                              stet_error *err)
 {
     if (list == NULL && n > 0) {
         return steti_fail(err, STET_E_INVALID, "%zu options announced, but the list is NULL", n);

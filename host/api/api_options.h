@@ -23,6 +23,7 @@ struct api_options {
 void api_options_defaults(struct api_options *o);
 
 /* Applies options of the given scopes. STET_E_INVALID names the key and what is legal. */
-stet_status api_options_parse(const stet_option *list, size_t n, int scopes, struct api_options *o, stet_error *err);
+stet_status api_options_parse(const stet_option *list, size_t n, int scopes, struct api_options *o,
+                              stet_error *err);
 
 #endif

@@ -28,13 +28,15 @@ static stet_status open_plugin(const struct steti_backend_ops **out, stet_error 
     *out = entry();
     if (*out == NULL || (*out)->api_version != STETI_BACKEND_API) {
         dlclose(lib);
-        return steti_fail(err, STET_E_DEVICE, "device cuda: %s was built for another version of stet", CUDA_PLUGIN);
+        return steti_fail(err, STET_E_DEVICE,
+                          "device cuda: %s was built for another version of stet", CUDA_PLUGIN);
     }
     /* The plug-in stays loaded: its functions are in use until the process ends. */
     return STET_OK;
 }
 
-stet_status steti_backend_select(const char *device, const struct steti_backend_ops **out, stet_error *err)
+stet_status steti_backend_select(const char *device, const struct steti_backend_ops **out,
+                                 stet_error *err)
 {
     if (strcmp(device, "cpu") == 0) {
         *out = steti_cpu_backend();

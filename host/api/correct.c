@@ -1,5 +1,6 @@
-/* Text in, text out: requests are split into sentences, sentences into pieces; chunks of sentences go through the engine;
- * edits come back into the result of their request. Memory is bounded by the chunk, not by the text. */
+/* Text in, text out: requests are split into sentences, sentences into pieces; chunks of sentences
+ * go through the engine; edits come back into the result of their request. Memory is bounded by the
+ * chunk, not by the text. */
 #include <string.h>
 
 #include "alloc.h"
@@ -12,7 +13,7 @@
 /* One sentence of the current chunk. Pieces and tokens stand in the shared arrays. */
 struct item {
     size_t request;
-    size_t begin, end;         /* in the request's text */
+    size_t begin, end; /* in the request's text */
     size_t first_piece, n_pieces;
 };
 
@@ -120,7 +121,8 @@ static void flush(struct work *w)
         stet_status run;
         prepare_jobs(w);
         run = steti_engine_run(w->g->core, w->jobs, w->n_items, error_of(w));
-        w->first = w->first == STET_OK ? run : w->first; /* what err describes, whichever sentence it is */
+        /* what err describes, whichever sentence it is */
+        w->first = w->first == STET_OK ? run : w->first;
     }
     for (size_t i = 0; i < w->n_items; i++) {
         if (st != STET_OK) {
@@ -135,7 +137,8 @@ static void flush(struct work *w)
 static stet_status tokenize(struct work *w, const char *text, size_t begin, size_t end)
 {
     uint64_t start = now();
-    stet_status st = steti_tokenizer_encode(w->g->model->tokenizer, text + begin, end - begin, &w->pieces, error_of(w));
+    stet_status st = steti_tokenizer_encode(w->g->model->tokenizer, text + begin, end - begin,
+                                            &w->pieces, error_of(w));
     w->tokenize_ns += now() - start;
     return st;
 }
@@ -161,7 +164,8 @@ static stet_status add_sentence(struct work *w, size_t request, size_t begin, si
     while (begin < end) {
         size_t first_piece = w->pieces.len, part = end;
         size_t bytes = end - begin;
-        /* Very long parts are cut before tokenizing: no piece covers less than a part of a byte on average. */
+        /* Very long parts are cut before tokenizing: no piece covers less than a part of a byte on
+         * average. */
         if (bytes > 64 * most) {
             part = begin + steti_sentences_hard_cut(text + begin, bytes, 64 * most);
         }
@@ -173,7 +177,8 @@ static stet_status add_sentence(struct work *w, size_t request, size_t begin, si
             part = begin + steti_sentences_hard_cut(text + begin, part - begin, target);
             STETI_TRY(tokenize(w, text, begin, part));
         }
-        /* One character can make more pieces than the limit (expanding normalisation): it passes unchanged. */
+        /* One character can make more pieces than the limit (expanding normalisation): it passes
+         * unchanged. */
         if (w->pieces.len - first_piece > most || w->pieces.len == first_piece) {
             w->pieces.len = first_piece;
         } else {
@@ -195,17 +200,19 @@ static enum steti_split split_mode(const stet_request *r)
 static stet_status check_request(const stet_request *r, stet_error *err)
 {
     if (r->struct_size < sizeof *r) {
-        return steti_fail(err, STET_E_INVALID, "request: struct_size is smaller than this version of stet expects");
+        return steti_fail(err, STET_E_INVALID,
+                          "request: struct_size is smaller than this version of stet expects");
     }
     if (r->flags & ~(STET_REQ_WRAPPED | STET_REQ_SENTENCE)) {
         return steti_fail(err, STET_E_INVALID, "request: unknown flag in 0x%x", (unsigned)r->flags);
     }
     if (r->text == NULL && r->len > 0) {
-        return steti_fail(err, STET_E_INVALID, "request: text is NULL, but its length is %zu", r->len);
+        return steti_fail(err, STET_E_INVALID, "request: text is NULL, but its length is %zu",
+                          r->len);
     }
     if (r->len > MAX_REQUEST_BYTES) {
-        return steti_fail(err, STET_E_TOO_LONG, "request: %zu bytes, at most %zu are possible", r->len,
-                          MAX_REQUEST_BYTES);
+        return steti_fail(err, STET_E_TOO_LONG, "request: %zu bytes, at most %zu are possible",
+                          r->len, MAX_REQUEST_BYTES);
     }
     return STET_OK;
 }
@@ -236,12 +243,15 @@ static stet_status work_open(struct work *w, size_t n, stet_error *err)
         w->logprob = steti_malloc(CHUNK_SENTENCES * (most + 1) * sizeof *w->logprob);
     }
     if (w->out == NULL || (w->g->options.scores && w->logprob == NULL)) {
-        return steti_fail_nomem(err, "a batch of sentences", CHUNK_SENTENCES * most * sizeof *w->out);
+        return steti_fail_nomem(err, "a batch of sentences",
+                                CHUNK_SENTENCES * most * sizeof *w->out);
     }
     if (w->statuses == NULL) {
         w->statuses = steti_calloc(n + 1, sizeof *w->statuses);
     }
-    return w->statuses != NULL ? STET_OK : steti_fail_nomem(err, "a batch of requests", n * sizeof *w->statuses);
+    return w->statuses != NULL
+               ? STET_OK
+               : steti_fail_nomem(err, "a batch of requests", n * sizeof *w->statuses);
 }
 
 static void work_close(struct work *w, const stet_status *given)
@@ -329,8 +339,8 @@ static void run_all(struct work *w, size_t n)
     add_times(&w->g->totals, &times);
 }
 
-stet_status correct_requests(stet_engine *g, const stet_request *requests, size_t n, stet_result **results,
-                             stet_status *statuses, stet_error *err)
+stet_status correct_requests(stet_engine *g, const stet_request *requests, size_t n,
+                             stet_result **results, stet_status *statuses, stet_error *err)
 {
     struct work *w = steti_calloc(1, sizeof *w);
     stet_status st;

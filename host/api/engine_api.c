@@ -4,7 +4,8 @@
 #include "alloc.h"
 #include "api_internal.h"
 
-struct steti_engine_options api_engine_options(const struct api_options *o, const struct steti_backend_caps *caps)
+struct steti_engine_options api_engine_options(const struct api_options *o,
+                                               const struct steti_backend_caps *caps)
 {
     struct steti_engine_options e = {.draft = o->draft,
                                      .draft_window = o->draft_window,
@@ -20,31 +21,38 @@ struct steti_engine_options api_engine_options(const struct api_options *o, cons
     return e;
 }
 
-/* Sentences and outputs must fit into the position table: start or end-of-sentence token included. */
-static stet_status check_positions(const stet_model *m, const struct api_options *o, stet_error *err)
+/* Sentences and outputs must fit into the position table: start or end-of-sentence token
+ * included. */
+static stet_status check_positions(const stet_model *m, const struct api_options *o,
+                                   stet_error *err)
 {
     int most = steti_model_max_positions(m->net) - 1;
     if (o->max_input > most || o->max_output > most) {
-        return steti_fail(err, STET_E_INVALID, "option %s: the model has positions for at most %d tokens",
+        return steti_fail(err, STET_E_INVALID,
+                          "option %s: the model has positions for at most %d tokens",
                           o->max_input > most ? "max_input_length" : "max_decoding_length", most);
     }
     return STET_OK;
 }
 
 static stet_status check_memory(const stet_model *m, const struct api_options *o,
-                                const struct steti_engine_options *eo, size_t *bytes, stet_error *err)
+                                const struct steti_engine_options *eo, size_t *bytes,
+                                stet_error *err)
 {
     struct steti_backend_caps caps;
     size_t engine = steti_engine_bytes(steti_model_spec(m->net), eo), total;
     m->ops->caps(m->backend, &caps);
     total = engine + caps.weight_bytes;
     if (engine == 0) {
-        return steti_fail(err, STET_E_INVALID, "batch_size %d with these lengths needs more memory than can be addressed",
-                          o->batch_size);
+        return steti_fail(
+            err, STET_E_INVALID,
+            "batch_size %d with these lengths needs more memory than can be addressed",
+            o->batch_size);
     }
     if (o->memory_limit != 0 && total > o->memory_limit) {
         return steti_fail(err, STET_E_NOMEM,
-                          "memory_limit is %zu bytes, but %zu are needed (weights %zu, engine %zu); lower batch_size, "
+                          "memory_limit is %zu bytes, but %zu are needed (weights %zu, engine "
+                          "%zu); lower batch_size, "
                           "max_input_length or max_decoding_length",
                           o->memory_limit, total, caps.weight_bytes, engine);
     }
@@ -74,8 +82,8 @@ static void close_engine(stet_engine *g)
     steti_free(g);
 }
 
-stet_status stet_engine_create(stet_model *model, const stet_option *options, size_t n_options, stet_engine **out,
-                               stet_error *err)
+stet_status stet_engine_create(stet_model *model, const stet_option *options, size_t n_options,
+                               stet_engine **out, stet_error *err)
 {
     stet_engine *g;
     stet_error local;
@@ -85,7 +93,8 @@ stet_status stet_engine_create(stet_model *model, const stet_option *options, si
         *out = NULL;
     }
     if (model == NULL || out == NULL) {
-        return steti_fail(err, STET_E_INVALID, "stet_engine_create: model and out must not be NULL");
+        return steti_fail(err, STET_E_INVALID,
+                          "stet_engine_create: model and out must not be NULL");
     }
     g = steti_calloc(1, sizeof *g);
     if (g == NULL) {
@@ -96,7 +105,8 @@ stet_status stet_engine_create(stet_model *model, const stet_option *options, si
     g->model = model;
     stet_model_retain(model);
     api_options_defaults(&g->options);
-    STETI_TRY_GOTO(api_options_parse(options, n_options, API_SCOPE_ENGINE, &g->options, err), st, fail);
+    STETI_TRY_GOTO(api_options_parse(options, n_options, API_SCOPE_ENGINE, &g->options, err), st,
+                   fail);
     STETI_TRY_GOTO(open_core(g, err), st, fail);
     *out = g;
     return STET_OK;
@@ -115,20 +125,22 @@ void stet_engine_destroy(stet_engine *engine)
     close_engine(engine);
 }
 
-static stet_status check_call(const stet_engine *g, const stet_request *requests, size_t n, stet_result **results,
-                              stet_error *err)
+static stet_status check_call(const stet_engine *g, const stet_request *requests, size_t n,
+                              stet_result **results, stet_error *err)
 {
     if (g == NULL || (n > 0 && (requests == NULL || results == NULL))) {
-        return steti_fail(err, STET_E_INVALID, "stet_correct_batch: engine, requests and results must not be NULL");
+        return steti_fail(err, STET_E_INVALID,
+                          "stet_correct_batch: engine, requests and results must not be NULL");
     }
     if (g->pid != getpid()) {
-        return steti_fail(err, STET_E_FORKED, "the engine was made before fork(); create one in this process");
+        return steti_fail(err, STET_E_FORKED,
+                          "the engine was made before fork(); create one in this process");
     }
     return STET_OK;
 }
 
-stet_status stet_correct_batch(stet_engine *engine, const stet_request *requests, size_t n, stet_result **results,
-                               stet_status *statuses, stet_error *err)
+stet_status stet_correct_batch(stet_engine *engine, const stet_request *requests, size_t n,
+                               stet_result **results, stet_status *statuses, stet_error *err)
 {
     stet_error local;
     stet_status st;
@@ -149,7 +161,8 @@ stet_status stet_correct_batch(stet_engine *engine, const stet_request *requests
     return st;
 }
 
-stet_status stet_correct(stet_engine *engine, const char *text, size_t len, stet_result **out, stet_error *err)
+stet_status stet_correct(stet_engine *engine, const char *text, size_t len, stet_result **out,
+                         stet_error *err)
 {
     stet_request r = {.struct_size = sizeof r, .text = text, .len = len};
     return stet_correct_batch(engine, &r, 1, out, NULL, err);
@@ -173,7 +186,8 @@ stet_status stet_engine_stats(stet_engine *engine, stet_stats *out)
         return STET_E_INVALID;
     }
     if (engine->pid != getpid()) {
-        return STET_E_FORKED; /* another thread may have held the lock when the process was forked */
+        /* another thread may have held the lock when the process was forked */
+        return STET_E_FORKED;
     }
     pthread_mutex_lock(&engine->lock);
     engine->totals.memory_bytes = engine->memory_bytes;

@@ -1,5 +1,5 @@
-/* What a model folder holds and whether this build can run it. Every part is examined even when an earlier one
- * failed, so that one report shows all that is known. */
+/* What a model folder holds and whether this build can run it. Every part is examined even when an
+ * earlier one failed, so that one report shows all that is known. */
 #include <string.h>
 
 #include "api_internal.h"
@@ -80,11 +80,12 @@ static stet_status write_spec(const struct report *r, struct steti_buf *b, stet_
 {
     const struct steti_spec *s = &r->spec;
     STETI_TRY(steti_buf_printf(b, err, "%-18s %s\n", "family", steti_family_name(s->family)));
-    STETI_TRY(steti_buf_printf(b, err, "%-18s %d encoder + %d decoder, width %d, heads %d + %d, inner %d + %d\n", "layers",
-                               s->enc_layers, s->dec_layers, s->d_model, s->enc_heads, s->dec_heads, s->enc_ffn,
-                               s->dec_ffn));
-    STETI_TRY(steti_buf_printf(b, err, "%-18s %d tokens, %d positions\n", "vocabulary", s->vocab_size,
-                               s->max_positions));
+    STETI_TRY(steti_buf_printf(
+        b, err, "%-18s %d encoder + %d decoder, width %d, heads %d + %d, inner %d + %d\n", "layers",
+        s->enc_layers, s->dec_layers, s->d_model, s->enc_heads, s->dec_heads, s->enc_ffn,
+        s->dec_ffn));
+    STETI_TRY(steti_buf_printf(b, err, "%-18s %d tokens, %d positions\n", "vocabulary",
+                               s->vocab_size, s->max_positions));
     return STET_OK;
 }
 
@@ -95,25 +96,30 @@ static stet_status write_text(const struct report *r, struct steti_buf *b, stet_
         STETI_TRY(write_spec(r, b, err));
     }
     if (r->has_weights) {
-        STETI_TRY(steti_buf_printf(b, err, "%-18s %.2f million in %zu tensors, stored as %s\n", "parameters",
-                                   (double)r->parameters / 1e6, r->n_tensors, steti_dtype_name(r->stored)));
+        STETI_TRY(steti_buf_printf(b, err, "%-18s %.2f million in %zu tensors, stored as %s\n",
+                                   "parameters", (double)r->parameters / 1e6, r->n_tensors,
+                                   steti_dtype_name(r->stored)));
         STETI_TRY(steti_buf_printf(b, err, "%-18s %.1f MB in %zu file%s\n", "weights on disk",
-                                   (double)r->file_bytes / 1e6, r->n_files, r->n_files == 1 ? "" : "s"));
+                                   (double)r->file_bytes / 1e6, r->n_files,
+                                   r->n_files == 1 ? "" : "s"));
     }
     if (r->pieces > 0) {
-        STETI_TRY(steti_buf_printf(b, err, "%-18s %s, %d pieces\n", "tokenizer", r->tokenizer, r->pieces));
+        STETI_TRY(steti_buf_printf(b, err, "%-18s %s, %d pieces\n", "tokenizer", r->tokenizer,
+                                   r->pieces));
     }
     if (r->status != STET_OK) {
         return steti_buf_printf(b, err, "%-18s no: %s\n", "can be run", r->error.message);
     }
     STETI_TRY(steti_buf_printf(b, err, "%-18s %s\n", "device", r->backend));
     STETI_TRY(put_size(b, "memory, weights", r->weight_bytes, err));
-    STETI_TRY(steti_buf_printf(b, err, "%-18s %.1f MB for %d sentences of %d tokens in flight\n", "memory, engine",
-                               (double)r->engine_bytes / 1e6, r->options.batch_size, r->options.max_input));
+    STETI_TRY(steti_buf_printf(b, err, "%-18s %.1f MB for %d sentences of %d tokens in flight\n",
+                               "memory, engine", (double)r->engine_bytes / 1e6,
+                               r->options.batch_size, r->options.max_input));
     return steti_buf_printf(b, err, "%-18s yes\n", "can be run");
 }
 
-static stet_status json_text(struct steti_buf *b, const char *key, const char *value, stet_error *err)
+static stet_status json_text(struct steti_buf *b, const char *key, const char *value,
+                             stet_error *err)
 {
     STETI_TRY(steti_buf_printf(b, err, "\"%s\":", key));
     return steti_buf_json_string(b, value, strlen(value), err);
@@ -122,12 +128,16 @@ static stet_status json_text(struct steti_buf *b, const char *key, const char *v
 static stet_status json_spec(const struct report *r, struct steti_buf *b, stet_error *err)
 {
     const struct steti_spec *s = &r->spec;
-    STETI_TRY(steti_buf_printf(b, err, ",\"family\":\"%s\",\"encoder_layers\":%d,\"decoder_layers\":%d,\"d_model\":%d",
-                               steti_family_name(s->family), s->enc_layers, s->dec_layers, s->d_model));
-    STETI_TRY(steti_buf_printf(b, err, ",\"encoder_attention_heads\":%d,\"decoder_attention_heads\":%d", s->enc_heads,
-                               s->dec_heads));
-    return steti_buf_printf(b, err, ",\"encoder_ffn_dim\":%d,\"decoder_ffn_dim\":%d,\"vocab_size\":%d,\"max_positions\":%d",
-                            s->enc_ffn, s->dec_ffn, s->vocab_size, s->max_positions);
+    STETI_TRY(steti_buf_printf(
+        b, err, ",\"family\":\"%s\",\"encoder_layers\":%d,\"decoder_layers\":%d,\"d_model\":%d",
+        steti_family_name(s->family), s->enc_layers, s->dec_layers, s->d_model));
+    STETI_TRY(steti_buf_printf(b, err,
+                               ",\"encoder_attention_heads\":%d,\"decoder_attention_heads\":%d",
+                               s->enc_heads, s->dec_heads));
+    return steti_buf_printf(
+        b, err,
+        ",\"encoder_ffn_dim\":%d,\"decoder_ffn_dim\":%d,\"vocab_size\":%d,\"max_positions\":%d",
+        s->enc_ffn, s->dec_ffn, s->vocab_size, s->max_positions);
 }
 
 static stet_status write_json(const struct report *r, struct steti_buf *b, stet_error *err)
@@ -138,22 +148,26 @@ static stet_status write_json(const struct report *r, struct steti_buf *b, stet_
         STETI_TRY(json_spec(r, b, err));
     }
     if (r->has_weights) {
-        STETI_TRY(steti_buf_printf(b, err, ",\"parameters\":%llu,\"tensors\":%zu,\"stored_type\":\"%s\"",
-                                   (unsigned long long)r->parameters, r->n_tensors, steti_dtype_name(r->stored)));
-        STETI_TRY(steti_buf_printf(b, err, ",\"weight_files\":%zu,\"weight_file_bytes\":%zu", r->n_files,
-                                   r->file_bytes));
+        STETI_TRY(steti_buf_printf(
+            b, err, ",\"parameters\":%llu,\"tensors\":%zu,\"stored_type\":\"%s\"",
+            (unsigned long long)r->parameters, r->n_tensors, steti_dtype_name(r->stored)));
+        STETI_TRY(steti_buf_printf(b, err, ",\"weight_files\":%zu,\"weight_file_bytes\":%zu",
+                                   r->n_files, r->file_bytes));
     }
     if (r->pieces > 0) {
-        STETI_TRY(steti_buf_printf(b, err, ",\"tokenizer\":\"%s\",\"pieces\":%d", r->tokenizer, r->pieces));
+        STETI_TRY(steti_buf_printf(b, err, ",\"tokenizer\":\"%s\",\"pieces\":%d", r->tokenizer,
+                                   r->pieces));
     }
-    STETI_TRY(steti_buf_printf(b, err, ",\"can_be_run\":%s", r->status == STET_OK ? "true" : "false"));
+    STETI_TRY(
+        steti_buf_printf(b, err, ",\"can_be_run\":%s", r->status == STET_OK ? "true" : "false"));
     if (r->status != STET_OK) {
         STETI_TRY(steti_buf_puts(b, ",", err));
         STETI_TRY(json_text(b, "reason", r->error.message, err));
     } else {
         STETI_TRY(steti_buf_puts(b, ",", err));
         STETI_TRY(json_text(b, "device", r->backend, err));
-        STETI_TRY(steti_buf_printf(b, err, ",\"weight_bytes\":%zu,\"engine_bytes\":%zu,\"batch_size\":%d",
+        STETI_TRY(steti_buf_printf(b, err,
+                                   ",\"weight_bytes\":%zu,\"engine_bytes\":%zu,\"batch_size\":%d",
                                    r->weight_bytes, r->engine_bytes, r->options.batch_size));
     }
     return steti_buf_puts(b, "}\n", err);
@@ -171,7 +185,8 @@ static void copy_out(const struct steti_buf *b, char *buf, size_t cap, size_t *n
     }
 }
 
-static stet_status make_report(struct report *r, uint32_t format, struct steti_buf *b, stet_error *err)
+static stet_status make_report(struct report *r, uint32_t format, struct steti_buf *b,
+                               stet_error *err)
 {
     r->has_spec = steti_spec_read(r->path, &r->spec, NULL) == STET_OK;
     examine_weights(r);
@@ -180,8 +195,9 @@ static stet_status make_report(struct report *r, uint32_t format, struct steti_b
     return format == STET_REPORT_JSON ? write_json(r, b, err) : write_text(r, b, err);
 }
 
-stet_status stet_model_inspect(const char *path, const stet_option *options, size_t n_options, uint32_t format,
-                               char *buf, size_t cap, size_t *needed, stet_error *err)
+stet_status stet_model_inspect(const char *path, const stet_option *options, size_t n_options,
+                               uint32_t format, char *buf, size_t cap, size_t *needed,
+                               stet_error *err)
 {
     struct report r;
     struct steti_buf text;
@@ -189,13 +205,15 @@ stet_status stet_model_inspect(const char *path, const stet_option *options, siz
     stet_status st;
     err = api_error(err, &local);
     if (path == NULL || format > STET_REPORT_JSON || (buf == NULL && cap > 0)) {
-        return steti_fail(err, STET_E_INVALID, "stet_model_inspect: path or buffer is NULL, or the format is unknown");
+        return steti_fail(err, STET_E_INVALID,
+                          "stet_model_inspect: path or buffer is NULL, or the format is unknown");
     }
     memset(&r, 0, sizeof r);
     r.path = path;
     r.error.struct_size = sizeof r.error;
     api_options_defaults(&r.options);
-    STETI_TRY(api_options_parse(options, n_options, API_SCOPE_MODEL | API_SCOPE_ENGINE, &r.options, err));
+    STETI_TRY(
+        api_options_parse(options, n_options, API_SCOPE_MODEL | API_SCOPE_ENGINE, &r.options, err));
     steti_buf_init(&text);
     st = make_report(&r, format, &text, err);
     copy_out(&text, buf, cap, needed);

@@ -18,13 +18,16 @@ static _Atomic int hooks_closed; /* set once a handle exists: hooks must come fi
 stet_status stet_set_hooks(const stet_hooks *hooks, stet_error *err)
 {
     if (hooks == NULL || hooks->struct_size < sizeof *hooks) {
-        return steti_fail(err, STET_E_INVALID, "hooks: struct_size is smaller than this version of stet expects");
+        return steti_fail(err, STET_E_INVALID,
+                          "hooks: struct_size is smaller than this version of stet expects");
     }
     if ((hooks->mem_alloc == NULL) != (hooks->mem_free == NULL)) {
-        return steti_fail(err, STET_E_INVALID, "hooks: mem_alloc and mem_free must be set together");
+        return steti_fail(err, STET_E_INVALID,
+                          "hooks: mem_alloc and mem_free must be set together");
     }
     if (atomic_load(&hooks_closed)) {
-        return steti_fail(err, STET_E_INVALID, "hooks: must be set before the first model is loaded");
+        return steti_fail(err, STET_E_INVALID,
+                          "hooks: must be set before the first model is loaded");
     }
     steti_log_set_hook(hooks->log, hooks->log_ctx, hooks->log_level);
     steti_alloc_set_hooks(hooks->mem_alloc, hooks->mem_free, hooks->mem_ctx);
@@ -55,13 +58,14 @@ static enum steti_dtype compute_type(const struct api_options *o, const struct s
     return o->compute == API_COMPUTE_I8 ? STETI_I8 : STETI_F32;
 }
 
-static stet_status check_vocabulary(const stet_model *m, const struct steti_spec *spec, const char *path,
-                                    stet_error *err)
+static stet_status check_vocabulary(const stet_model *m, const struct steti_spec *spec,
+                                    const char *path, stet_error *err)
 {
     int pieces = steti_tokenizer_vocab_size(m->tokenizer);
     if (pieces > spec->vocab_size) {
-        return steti_fail(err, STET_E_MODEL, "%s: the tokenizer has %d pieces, but config.json says vocab_size %d", path,
-                          pieces, spec->vocab_size);
+        return steti_fail(err, STET_E_MODEL,
+                          "%s: the tokenizer has %d pieces, but config.json says vocab_size %d",
+                          path, pieces, spec->vocab_size);
     }
     return STET_OK;
 }
@@ -94,7 +98,8 @@ void api_model_close(stet_model *m)
     steti_free(m);
 }
 
-stet_status api_model_open(const char *path, const struct api_options *o, stet_model **out, stet_error *err)
+stet_status api_model_open(const char *path, const struct api_options *o, stet_model **out,
+                           stet_error *err)
 {
     struct steti_backend_options bo = {.threads = 1};
     stet_model *m = steti_calloc(1, sizeof *m);
@@ -116,8 +121,8 @@ fail:
     return st;
 }
 
-stet_status stet_model_load(const char *path, const stet_option *options, size_t n_options, stet_model **out,
-                            stet_error *err)
+stet_status stet_model_load(const char *path, const stet_option *options, size_t n_options,
+                            stet_model **out, stet_error *err)
 {
     struct api_options o;
     stet_error local;

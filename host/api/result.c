@@ -82,7 +82,9 @@ static stet_status add_edits(stet_result *r, const struct result_sentence *s, st
     for (size_t i = before; i < r->edits.len; i++) {
         const struct steti_edit *e = &r->edits.data[i];
         r->edit_sentence[i] = (uint32_t)r->n_sentences;
-        r->edit_score[i] = s->job->logprob != NULL ? mean_logprob(s->job->logprob, e->out_first, e->out_last) : NAN;
+        r->edit_score[i] = s->job->logprob != NULL
+                               ? mean_logprob(s->job->logprob, e->out_first, e->out_last)
+                               : NAN;
     }
     return STET_OK;
 }
@@ -92,7 +94,8 @@ stet_status result_add_sentence(stet_result *r, const struct result_sentence *s,
     const struct steti_job *job = s->job;
     size_t n = (size_t)job->n_out;
     void *list = r->sentences;
-    stet_status st = steti_grow(&list, &r->cap_sentences, r->n_sentences + 1, sizeof *r->sentences, err);
+    stet_status st =
+        steti_grow(&list, &r->cap_sentences, r->n_sentences + 1, sizeof *r->sentences, err);
     r->sentences = list;
     STETI_TRY(st);
     STETI_TRY(add_edits(r, s, err));
@@ -102,7 +105,8 @@ stet_status result_add_sentence(stet_result *r, const struct result_sentence *s,
     out->source_tokens = (uint32_t)s->n_pieces;
     out->output_tokens = (uint32_t)n;
     out->passes = (uint32_t)job->counts.passes;
-    out->score = job->logprob != NULL ? mean_logprob(job->logprob, 0, n + (size_t)job->finished) : NAN;
+    out->score =
+        job->logprob != NULL ? mean_logprob(job->logprob, 0, n + (size_t)job->finished) : NAN;
     r->stats.sentences++;
     r->stats.source_tokens += s->n_pieces;
     r->stats.output_tokens += n;
@@ -164,11 +168,12 @@ const char *stet_result_text(const stet_result *result, size_t *len)
     return result->text.data;
 }
 
-int64_t stet_result_edits(const stet_result *result, uint32_t unit, stet_edit *out, size_t edit_size, size_t first,
-                          size_t cap)
+int64_t stet_result_edits(const stet_result *result, uint32_t unit, stet_edit *out,
+                          size_t edit_size, size_t first, size_t cap)
 {
     struct steti_offset_cursor src, dst;
-    if (result == NULL || unit > STET_UNIT_CODEPOINT || edit_size != sizeof *out || (out == NULL && cap > 0)) {
+    if (result == NULL || unit > STET_UNIT_CODEPOINT || edit_size != sizeof *out ||
+        (out == NULL && cap > 0)) {
         return STET_E_INVALID;
     }
     steti_offset_cursor_init(&src, result->source.data, result->source.len, unit);
@@ -189,8 +194,8 @@ int64_t stet_result_edits(const stet_result *result, uint32_t unit, stet_edit *o
     return (int64_t)result->edits.len;
 }
 
-int64_t stet_result_sentences(const stet_result *result, stet_sentence *out, size_t sentence_size, size_t first,
-                              size_t cap)
+int64_t stet_result_sentences(const stet_result *result, stet_sentence *out, size_t sentence_size,
+                              size_t first, size_t cap)
 {
     if (result == NULL || sentence_size != sizeof *out || (out == NULL && cap > 0)) {
         return STET_E_INVALID;
