@@ -6,11 +6,12 @@
 
 /* What a full stop after the word means. */
 enum steti_abbreviation {
-    STETI_ABBR_NONE,    /* not an abbreviation: the stop ends a sentence */
-    STETI_ABBR_NEVER,   /* something always follows: "Mr.", "e.g." */
-    STETI_ABBR_NUMBER,  /* a number follows, else the stop ends a sentence: "No. 5", "p. 7" */
-    STETI_ABBR_STARTER, /* may end a sentence; it does when a usual first word follows: "Inc. The" */
-    STETI_ABBR_DATE     /* as STARTER, and never before a number: "Jan. 5" */
+    STETI_ABBR_NONE,   /* not an abbreviation: the stop ends a sentence */
+    STETI_ABBR_NEVER,  /* something always follows: "Mr.", "e.g." */
+    STETI_ABBR_NUMBER, /* a number follows, else the stop ends a sentence: "No. 5", "p. 7" */
+    /* may end a sentence; it does when a usual first word follows: "Inc. The" */
+    STETI_ABBR_STARTER,
+    STETI_ABBR_DATE /* as STARTER, and never before a number: "Jan. 5" */
 };
 
 /* word: without its last full stop, such as "e.g". Words that are common in lower case with another

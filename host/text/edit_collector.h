@@ -1,7 +1,8 @@
 /* edit_collector.h - turns raw replacements, in source order, into edits of whole words.
  *
- * A raw replacement is trimmed to what differs, then widened to the words it touches; replacements that
- * come to lie side by side become one edit. Time is linear in the source whatever the words' length.
+ * A raw replacement is trimmed to what differs, then widened to the words it touches; replacements
+ * that come to lie side by side become one edit. Time is linear in the source whatever the words'
+ * length.
  */
 #ifndef STETI_EDIT_COLLECTOR_H
 #define STETI_EDIT_COLLECTOR_H

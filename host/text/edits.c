@@ -53,7 +53,8 @@ static size_t count_visible(const char *s, size_t n)
 }
 
 /* 1 if piece i may hold a part of the source character before it: normalising can make several
- * characters of one, which then stand in several pieces. Such pieces change together or not at all. */
+ * characters of one, which then stand in several pieces. Such pieces change together or not at
+ * all. */
 static int is_tied_to_previous(const struct extraction *x, size_t i)
 {
     const struct steti_piece *p = &x->in->pieces[i];
@@ -144,7 +145,8 @@ static int has_unknown(const struct extraction *x, const struct hunk *h)
 
 /* ---- From hunks to replacements -------------------------------------------------------------- */
 
-/* Keeps the source's white space at the edges of [r->begin, r->end) where the output has some too. */
+/* Keeps the source's white space at the edges of [r->begin, r->end) where the output has some
+ * too. */
 static void keep_outer_space(const struct extraction *x, const struct hunk *h,
                              struct steti_replacement *r)
 {
@@ -169,7 +171,8 @@ static void keep_outer_space(const struct extraction *x, const struct hunk *h,
 }
 
 /* The first word of a text has no space before it. When a word is put in front of it or taken away
- * there, the space that parts it from its new neighbour changes with it. Returns 1 to add a space. */
+ * there, the space that parts it from its new neighbour changes with it. Returns 1 to add a
+ * space. */
 static int fix_first_space(const struct extraction *x, const struct hunk *h,
                            struct steti_replacement *r)
 {

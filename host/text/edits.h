@@ -1,8 +1,9 @@
 /* edits.h - from two token sequences to edits of the original bytes.
  *
- * The model sees normalised pieces, the user wants the original bytes back. So edits are found by aligning token
- * ids: pieces that the output shares with the source keep the source's bytes, whatever the tokenizer normalised
- * there (double spaces, tabs, full-width forms, invalid bytes); only pieces that differ become edits.
+ * The model sees normalised pieces, the user wants the original bytes back. So edits are found by
+ * aligning token ids: pieces that the output shares with the source keep the source's bytes,
+ * whatever the tokenizer normalised there (double spaces, tabs, full-width forms, invalid bytes);
+ * only pieces that differ become edits.
  */
 #ifndef STETI_EDITS_H
 #define STETI_EDITS_H
@@ -14,7 +15,8 @@
 #include "status.h"
 #include "tokenizer.h"
 
-/* Source bytes [src_begin, src_end) are replaced by text [text_begin, text_end) of the list's text buffer. */
+/* Source bytes [src_begin, src_end) are replaced by text [text_begin, text_end) of the list's text
+ * buffer. */
 struct steti_edit {
     size_t src_begin, src_end;
     size_t text_begin, text_end;
@@ -38,14 +40,17 @@ struct steti_edits_input {
     size_t base; /* added to every src offset: where the sentence stands in the text */
 };
 
-/* Appends the edits, sorted, not overlapping, not touching, none empty, none replacing bytes by equal bytes. Edits are
- * widened to whole words (white-space or punctuation bounded), so that "go" -> "goes" is one replacement and not
- * an insertion of "es". White space of the source that the model only saw normalised is kept.
- * Bytes of invalid UTF-8 are never inside a replaced range that the model did not choose to change. */
-stet_status steti_edits_extract(const struct steti_edits_input *in, struct steti_edits *out, stet_error *err);
+/* Appends the edits, sorted, not overlapping, not touching, none empty, none replacing bytes by
+ * equal bytes. Edits are
+ * widened to whole words (white-space or punctuation bounded), so that "go" -> "goes" is one
+ * replacement and not an insertion of "es". White space of the source that the model only saw
+ * normalised is kept. Bytes of invalid UTF-8 are never inside a replaced range that the model did
+ * not choose to change. */
+stet_status steti_edits_extract(const struct steti_edits_input *in, struct steti_edits *out,
+                                stet_error *err);
 
 /* Appends src with edits [first, list->len) applied to out; edit offsets count from src. */
-stet_status steti_edits_apply(const char *src, size_t len, const struct steti_edits *list, size_t first,
-                              struct steti_buf *out, stet_error *err);
+stet_status steti_edits_apply(const char *src, size_t len, const struct steti_edits *list,
+                              size_t first, struct steti_buf *out, stet_error *err);
 
 #endif

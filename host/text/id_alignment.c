@@ -23,8 +23,8 @@ static int32_t reach(const struct search *s, int32_t d, int32_t k)
     return k < -d || k > d ? NOWHERE : row(s, d)[(k + d) / 2];
 }
 
-/* Where row d enters diagonal k, before equal ids are followed: from the left by skipping an id of a,
- * or from above by skipping an id of b. */
+/* Where row d enters diagonal k, before equal ids are followed: from the left by skipping an id of
+ * a, or from above by skipping an id of b. */
 static int32_t enter(const struct search *s, int32_t d, int32_t k, int *skips_a)
 {
     int32_t right = reach(s, d - 1, k - 1), down = reach(s, d - 1, k + 1);
@@ -121,7 +121,8 @@ static stet_status advance(struct search *s, int32_t b_offset, int32_t *match, i
 
 /* ---- Bringing differences together ----------------------------------------------------------- */
 
-/* A run of matches a[i .. i + n) = b[j .. j + n), and how many ids are unmatched on each side of it. */
+/* A run of matches a[i .. i + n) = b[j .. j + n), and how many ids are unmatched on each side of
+ * it. */
 struct run {
     size_t i, j, n;
     size_t a_before, b_before, a_after, b_after;
@@ -147,9 +148,9 @@ static void move_run(const struct run *r, int32_t *match, size_t i, size_t j)
     }
 }
 
-/* "to to" -> "X to" has two longest alignments: X for the first "to" is what a reader sees, not X put
- * in front and the second "to" taken away. Moves a run between an insertion and a deletion so that the
- * two meet. */
+/* "to to" -> "X to" has two longest alignments: X for the first "to" is what a reader sees, not X
+ * put in front and the second "to" taken away. Moves a run between an insertion and a deletion so
+ * that the two meet. */
 static void join_around(const struct run *r, const int32_t *a, const int32_t *b, int32_t *match)
 {
     if (r->a_before == 0 && r->b_before > 0 && r->a_after > 0 && r->b_after == 0) {

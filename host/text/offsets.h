@@ -13,9 +13,11 @@ struct steti_offset_cursor {
     uint32_t kind; /* STET_UNIT_... */
 };
 
-void steti_offset_cursor_init(struct steti_offset_cursor *c, const char *text, size_t len, uint32_t kind);
-/* Moves to `byte` (>= the last one asked for; <= len) and returns its offset in units. Each invalid UTF-8 subpart
- * counts one unit. A byte inside a code point gives the offset of the code point's start. */
+void steti_offset_cursor_init(struct steti_offset_cursor *c, const char *text, size_t len,
+                              uint32_t kind);
+/* Moves to `byte` (>= the last one asked for; <= len) and returns its offset in units. Each invalid
+ * UTF-8 subpart counts one unit. A byte inside a code point gives the offset of the code point's
+ * start. */
 uint64_t steti_offset_at(struct steti_offset_cursor *c, size_t byte);
 
 #endif

@@ -106,8 +106,8 @@ static int is_opener(uint32_t cp)
     }
 }
 
-/* Latin, Greek and Cyrillic blocks where case alternates or lies in ranges. Letters without case count
- * as capitals: they may begin a sentence. */
+/* Latin, Greek and Cyrillic blocks where case alternates or lies in ranges. Letters without case
+ * count as capitals: they may begin a sentence. */
 static enum letter_class class_beyond_ascii(uint32_t cp)
 {
     if (cp < 0xC0) {
