@@ -1,10 +1,12 @@
-// The edit policy against its rules, written again with plain searches: longest suffix of at most four tokens, nearest
-// to the expected position, ties to the later place; else a substitution is assumed.
+// The edit policy against its rules, written again with plain searches: longest suffix of at most
+// four tokens, nearest to the expected position, ties to the later place; else a substitution is
+// assumed.
 #include "draft_play.h"
 
 using namespace stet_test;
 
-namespace {
+namespace
+{
 
 struct Plain {
     Ids src, out;
@@ -44,7 +46,8 @@ struct Plain {
     {
         int next = from >= 0 ? from + matched + 1 : ptr + 1;
         ptr = std::min(next, static_cast<int>(src.size()));
-        out.insert(out.end(), answer.begin() + static_cast<long>(at), answer.begin() + static_cast<long>(at) + matched + 1);
+        out.insert(out.end(), answer.begin() + static_cast<long>(at),
+                   answer.begin() + static_cast<long>(at) + matched + 1);
     }
 };
 
@@ -72,10 +75,12 @@ TEST(DraftEdit, EqualsThePlainRulesOnRandomPairs)
         Ids src, answer;
         random_pair(rng, &src, &answer);
         for (int window : {1000, 16, 3, 1}) {
-            auto want = plain_rule(src, answer, window), got = play(&steti_draft_edit, src, answer, window);
+            auto want = plain_rule(src, answer, window),
+                 got = play(&steti_draft_edit, src, answer, window);
             ASSERT_EQ(got.size(), want.size()) << "pair " << i << " window " << window;
             for (size_t k = 0; k < want.size(); k++) {
-                ASSERT_TRUE(got[k] == want[k]) << "pair " << i << " window " << window << " pass " << k;
+                ASSERT_TRUE(got[k] == want[k])
+                    << "pair " << i << " window " << window << " pass " << k;
             }
         }
         total += play(&steti_draft_edit, src, answer, 1000).size();
@@ -96,8 +101,8 @@ TEST(DraftEdit, OfTwoEquallyNearPlacesTheLaterIsTaken)
 {
     auto p = play(&steti_draft_edit, {8, 5, 8, 6, 7}, {9, 8, 6, END}, 1);
     ASSERT_GE(p.size(), 3u);
-    // Pass 0 drafts 8, the answer is 9: expected 1. Pass 1 finds no match and drafts src[1] = 5, the answer is 8:
-    // expected 2. 8 ends at 1 and at 3, both 1 away.
+    // Pass 0 drafts 8, the answer is 9: expected 1. Pass 1 finds no match and drafts src[1] = 5,
+    // the answer is 8: expected 2. 8 ends at 1 and at 3, both 1 away.
     EXPECT_EQ(p[1].draft, (Ids{5}));
     EXPECT_EQ(p[2].draft, (Ids{6}));
 }

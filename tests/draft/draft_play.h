@@ -1,4 +1,5 @@
-// draft_play.h - plays a policy against a fixed answer instead of a model: the answer is what the model says.
+// draft_play.h - plays a policy against a fixed answer instead of a model: the answer is what the
+// model says.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +15,8 @@ extern "C" {
 
 #include "scale.h"
 
-namespace stet_test {
+namespace stet_test
+{
 
 using Ids = std::vector<int32_t>;
 
@@ -34,15 +36,16 @@ struct PlayedPass {
 inline int matched_prefix(const Ids &draft, const Ids &answer, size_t at)
 {
     size_t m = 0;
-    while (m < draft.size() && at + m < answer.size() && answer[at + m] == draft[m] && answer[at + m] != END) {
+    while (m < draft.size() && at + m < answer.size() && answer[at + m] == draft[m] &&
+           answer[at + m] != END) {
         m++;
     }
     return static_cast<int>(m);
 }
 
 // `answer` ends with END. `window` caps each draft.
-inline std::vector<PlayedPass> play(const steti_draft_ops *ops, const Ids &src, const Ids &answer, int window,
-                                    int *reentries = nullptr)
+inline std::vector<PlayedPass> play(const steti_draft_ops *ops, const Ids &src, const Ids &answer,
+                                    int window, int *reentries = nullptr)
 {
     steti_draft_limits l{64, 96};
     steti_draft *d = nullptr;

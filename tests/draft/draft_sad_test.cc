@@ -1,12 +1,13 @@
-// The sad policy against the published rule, written again from its description: a dictionary from n-grams to end
-// positions, and a search that begins with the last token.
+// The sad policy against the published rule, written again from its description: a dictionary from
+// n-grams to end positions, and a search that begins with the last token.
 #include "draft_play.h"
 
 #include <map>
 
 using namespace stet_test;
 
-namespace {
+namespace
+{
 
 constexpr int32_t BEGIN = -9; // start token: in no source
 
@@ -34,8 +35,8 @@ std::vector<PlayedPass> published_rule(const Ids &src, const Ids &answer, int wi
     Ids tokens{BEGIN};
     for (size_t n = 1; n <= 3; n++) {
         for (size_t end = n; end <= src.size(); end++) {
-            h[Ids(src.begin() + static_cast<long>(end - n), src.begin() + static_cast<long>(end))].push_back(
-                static_cast<int>(end));
+            h[Ids(src.begin() + static_cast<long>(end - n), src.begin() + static_cast<long>(end))]
+                .push_back(static_cast<int>(end));
         }
     }
     for (size_t at = 0; at < answer.size();) {
@@ -62,10 +63,12 @@ TEST(DraftSad, EqualsThePublishedRuleOnRandomPairs)
         Ids src, answer;
         random_pair(rng, &src, &answer);
         for (int window : {1000, 16, 3}) {
-            auto want = published_rule(src, answer, window), got = play(&steti_draft_sad, src, answer, window);
+            auto want = published_rule(src, answer, window),
+                 got = play(&steti_draft_sad, src, answer, window);
             ASSERT_EQ(got.size(), want.size()) << "pair " << i << " window " << window;
             for (size_t k = 0; k < want.size(); k++) {
-                ASSERT_TRUE(got[k] == want[k]) << "pair " << i << " window " << window << " pass " << k;
+                ASSERT_TRUE(got[k] == want[k])
+                    << "pair " << i << " window " << window << " pass " << k;
                 drafted += want[k].draft.size();
                 later_drafts += k > 0 && !want[k].draft.empty();
             }

@@ -5,7 +5,8 @@
 
 using namespace stet_test;
 
-namespace {
+namespace
+{
 
 TEST(Draft, FindsPoliciesByName)
 {
@@ -21,7 +22,8 @@ TEST(Draft, FindsPoliciesByName)
     EXPECT_EQ(steti_draft_find(""), nullptr);
 }
 
-class EveryPolicy : public ::testing::TestWithParam<const char *> {
+class EveryPolicy : public ::testing::TestWithParam<const char *>
+{
   protected:
     const steti_draft_ops *ops = steti_draft_find(GetParam());
 };
@@ -34,7 +36,8 @@ TEST_P(EveryPolicy, StaysInsideItsBudgetAtTheLimits)
     ASSERT_EQ(ops->open(&l, &d, nullptr), STET_OK);
     for (int round = 0; round < 3; round++) {
         ops->begin(d, src.data(), 4);
-        for (int pass = 0; pass < 10; pass++) { // more output than max_tgt: must not be written anywhere
+        for (int pass = 0; pass < 10;
+             pass++) { // more output than max_tgt: must not be written anywhere
             int budget = pass % 4;
             int n = ops->propose(d, budget, out.data());
             ASSERT_TRUE(n >= 0 && n <= budget);

@@ -11,7 +11,8 @@ extern "C" {
 
 #include <gtest/gtest.h>
 
-namespace {
+namespace
+{
 
 using Ids = std::vector<int32_t>;
 
@@ -19,7 +20,8 @@ std::vector<int32_t> ends_of(const Ids &ids, const Ids &gram)
 {
     std::vector<int32_t> out;
     for (size_t end = gram.size(); end <= ids.size(); end++) {
-        if (std::equal(gram.begin(), gram.end(), ids.begin() + static_cast<long>(end - gram.size()))) {
+        if (std::equal(gram.begin(), gram.end(),
+                       ids.begin() + static_cast<long>(end - gram.size()))) {
             out.push_back(static_cast<int32_t>(end));
         }
     }
@@ -42,7 +44,8 @@ void check_all(const steti_ngram_index &x, const Ids &ids, std::mt19937 &rng)
 {
     for (size_t n = 1; n <= STETI_NGRAM_MAX; n++) {
         for (size_t end = n; end <= ids.size(); end++) {
-            Ids gram(ids.begin() + static_cast<long>(end - n), ids.begin() + static_cast<long>(end));
+            Ids gram(ids.begin() + static_cast<long>(end - n),
+                     ids.begin() + static_cast<long>(end));
             expect_found(x, ids, gram);
             gram[rng() % n] ^= 1 << rng() % 4;
             expect_found(x, ids, gram);
