@@ -10,9 +10,11 @@ extern "C" {
 
 #include <gtest/gtest.h>
 
-namespace {
+namespace
+{
 
-class KvCache : public ::testing::Test {
+class KvCache : public ::testing::Test
+{
   protected:
     void SetUp() override
     {
@@ -119,9 +121,10 @@ TEST_F(KvCache, PartsCoverTheMemoryWithoutOverlap)
 
 TEST_F(KvCache, LimitsThatCannotBeAddressedAreRefused)
 {
-    const steti_kv_limits bad[] = {{0, 1, 1, 1, 1},  {1, 0, 1, 1, 1},  {1, 1, 0, 1, 1}, {1, 1, 1, 0, 1},
-                                   {1, 1, 1, 1, 0},  {-1, 1, 1, 1, 1}, {1, 1, -4, 1, 1},
-                                   {INT_MAX, INT_MAX, INT_MAX, INT_MAX, INT_MAX}};
+    const steti_kv_limits bad[] = {{0, 1, 1, 1, 1},  {1, 0, 1, 1, 1},
+                                   {1, 1, 0, 1, 1},  {1, 1, 1, 0, 1},
+                                   {1, 1, 1, 1, 0},  {-1, 1, 1, 1, 1},
+                                   {1, 1, -4, 1, 1}, {INT_MAX, INT_MAX, INT_MAX, INT_MAX, INT_MAX}};
     for (const auto &l : bad) {
         EXPECT_EQ(steti_kv_bytes(&l), 0u);
         EXPECT_EQ(init(l), STET_E_INVALID);
