@@ -12,20 +12,20 @@ static stet_status check_scale(const struct steti_tensor *src, const struct stet
                                stet_error *err)
 {
     if (src->dtype != STETI_I8) {
-        return scale == NULL ? STET_OK
-                             : steti_fail(err, STET_E_INVALID,
-                                          "pack_matrix: a %s source takes no scale",
-                                          steti_dtype_name(src->dtype));
+        return scale == NULL
+                   ? STET_OK
+                   : steti_fail(err, STET_E_INVALID, "pack_matrix: a %s source takes no scale",
+                                steti_dtype_name(src->dtype));
     }
     if (scale == NULL || scale->data == NULL) {
         return steti_fail(err, STET_E_INVALID, "pack_matrix: an I8 source needs its scale");
     }
     if (scale->dtype != STETI_F32 || steti_tensor_count(scale) != src->shape[0]) {
         char text[96];
-        return steti_fail(err, STET_E_MODEL,
-                          "pack_matrix: scale is %s %s, expected F32 with %lld elements",
-                          steti_dtype_name(scale->dtype),
-                          steti_tensor_shape_text(scale, text, sizeof text), (long long)src->shape[0]);
+        return steti_fail(
+            err, STET_E_MODEL, "pack_matrix: scale is %s %s, expected F32 with %lld elements",
+            steti_dtype_name(scale->dtype), steti_tensor_shape_text(scale, text, sizeof text),
+            (long long)src->shape[0]);
     }
     return STET_OK;
 }
@@ -35,9 +35,11 @@ stet_status steti_check_pack(const struct steti_tensor *src, const struct steti_
 {
     char text[96];
     if (src == NULL || src->data == NULL || src->rank != 2) {
-        return steti_fail(err, STET_E_INVALID, "pack_matrix: the source must be a matrix [n_out, n_in]");
+        return steti_fail(err, STET_E_INVALID,
+                          "pack_matrix: the source must be a matrix [n_out, n_in]");
     }
-    if (src->shape[0] < 1 || src->shape[1] < 1 || src->shape[0] > MAX_DIM || src->shape[1] > MAX_DIM) {
+    if (src->shape[0] < 1 || src->shape[1] < 1 || src->shape[0] > MAX_DIM ||
+        src->shape[1] > MAX_DIM) {
         return steti_fail(err, STET_E_MODEL, "pack_matrix: shape %s is out of range",
                           steti_tensor_shape_text(src, text, sizeof text));
     }
@@ -52,7 +54,8 @@ stet_status steti_check_pack(const struct steti_tensor *src, const struct steti_
                           steti_dtype_name(compute));
     }
     if (compute == STETI_I8 && src->shape[1] > STETI_I8_MAX_IN) {
-        return steti_fail(err, STET_E_MODEL, "pack_matrix: rows of %lld are too long for I8: at most %d",
+        return steti_fail(err, STET_E_MODEL,
+                          "pack_matrix: rows of %lld are too long for I8: at most %d",
                           (long long)src->shape[1], STETI_I8_MAX_IN);
     }
     return check_scale(src, scale, err);
@@ -62,8 +65,8 @@ stet_status steti_check_reserve(int max_rows, int max_in, int max_keys, stet_err
 {
     if (max_rows < 0 || max_in < 0 || max_keys < 0 || max_rows > MAX_DIM || max_in > MAX_DIM ||
         max_keys > MAX_DIM) {
-        return steti_fail(err, STET_E_INVALID, "reserve: %d rows, %d in, %d keys: out of range", max_rows,
-                          max_in, max_keys);
+        return steti_fail(err, STET_E_INVALID, "reserve: %d rows, %d in, %d keys: out of range",
+                          max_rows, max_in, max_keys);
     }
     return STET_OK;
 }
@@ -79,11 +82,12 @@ static stet_status check_rows(const char *op, int n_rows, int d, int pointers_se
     return STET_OK;
 }
 
-static stet_status check_limit(const char *op, const char *what, int value, int limit, stet_error *err)
+static stet_status check_limit(const char *op, const char *what, int value, int limit,
+                               stet_error *err)
 {
     return value <= limit ? STET_OK
-                          : steti_fail(err, STET_E_INVALID, "%s: %d %s, but reserved for %d", op, value,
-                                       what, limit);
+                          : steti_fail(err, STET_E_INVALID, "%s: %d %s, but reserved for %d", op,
+                                       value, what, limit);
 }
 
 stet_status steti_check_embed(const struct steti_embed_params *p, stet_error *err)
@@ -96,8 +100,8 @@ stet_status steti_check_embed(const struct steti_embed_params *p, stet_error *er
         return STET_OK;
     }
     if (table->n_in != p->d) {
-        return steti_fail(err, STET_E_INVALID, "embed: table has rows of %d, expected %d", table->n_in,
-                          p->d);
+        return steti_fail(err, STET_E_INVALID, "embed: table has rows of %d, expected %d",
+                          table->n_in, p->d);
     }
     for (int r = 0; r < p->n_rows; r++) {
         if (p->ids[r] < 0 || p->ids[r] >= table->n_out) {
@@ -129,12 +133,13 @@ static stet_status check_part(const struct steti_linear_params *p, int i, stet_e
         return steti_fail(err, STET_E_INVALID, "linear: part %d: an argument is missing", i);
     }
     if (shape_of(part->w)->n_in != p->n_in) {
-        return steti_fail(err, STET_E_INVALID, "linear: part %d: matrix takes rows of %d, given %d", i,
-                          shape_of(part->w)->n_in, p->n_in);
+        return steti_fail(err, STET_E_INVALID, "linear: part %d: matrix takes rows of %d, given %d",
+                          i, shape_of(part->w)->n_in, p->n_in);
     }
     if (part->ld_out < n_out || (part->residual != NULL && part->ld_residual < n_out)) {
-        return steti_fail(err, STET_E_INVALID, "linear: part %d: stride %lld is less than %d columns", i,
-                          (long long)(part->ld_out < n_out ? part->ld_out : part->ld_residual), n_out);
+        return steti_fail(
+            err, STET_E_INVALID, "linear: part %d: stride %lld is less than %d columns", i,
+            (long long)(part->ld_out < n_out ? part->ld_out : part->ld_residual), n_out);
     }
     if ((unsigned)part->act > STETI_ACT_SILU) {
         return steti_fail(err, STET_E_INVALID, "linear: part %d: unknown activation %d", i,
@@ -188,8 +193,8 @@ stet_status steti_check_attention(const struct steti_attention_params *p,
               p->key_count != NULL && p->out != NULL;
     int64_t d = (int64_t)p->n_heads * p->head_dim;
     if (p->n_heads < 1 || p->head_dim < 1 || d > MAX_DIM) {
-        return steti_fail(err, STET_E_INVALID, "attention: %d heads of %d: out of range", p->n_heads,
-                          p->head_dim);
+        return steti_fail(err, STET_E_INVALID, "attention: %d heads of %d: out of range",
+                          p->n_heads, p->head_dim);
     }
     STETI_TRY(check_rows("attention", p->n_rows, p->head_dim, set, err));
     STETI_TRY(check_limit("attention", "rows", p->n_rows, l->max_rows, err));

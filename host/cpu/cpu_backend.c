@@ -74,7 +74,8 @@ static const struct {
     {&steti_kernels_portable, always},
 };
 
-static stet_status choose_kernels(const char *isa, const struct steti_kernels **out, stet_error *err)
+static stet_status choose_kernels(const char *isa, const struct steti_kernels **out,
+                                  stet_error *err)
 {
     int is_auto = isa == NULL || strcmp(isa, "auto") == 0;
     size_t n = sizeof instruction_sets / sizeof instruction_sets[0];
@@ -87,20 +88,23 @@ static stet_status choose_kernels(const char *isa, const struct steti_kernels **
             return STET_OK;
         }
         if (!is_auto) {
-            return steti_fail(err, STET_E_DEVICE, "this processor has no %s: use isa \"auto\"", isa);
+            return steti_fail(err, STET_E_DEVICE, "this processor has no %s: use isa \"auto\"",
+                              isa);
         }
     }
     if (strcmp(isa, "avx2") == 0 || strcmp(isa, "avx2vnni") == 0 || strcmp(isa, "avx512") == 0 ||
         strcmp(isa, "neon") == 0) {
-        return steti_fail(err, STET_E_DEVICE, "this build has no %s kernels: use isa \"auto\"", isa);
+        return steti_fail(err, STET_E_DEVICE, "this build has no %s kernels: use isa \"auto\"",
+                          isa);
     }
     return steti_fail(err, STET_E_INVALID,
                       "isa \"%s\" is unknown: expected auto, portable, avx2, avx2vnni, avx512 "
-                      "or neon", isa);
+                      "or neon",
+                      isa);
 }
 
-stet_status steti_cpu_open_with(const struct steti_kernels *k, int threads, struct steti_backend **out,
-                                stet_error *err)
+stet_status steti_cpu_open_with(const struct steti_kernels *k, int threads,
+                                struct steti_backend **out, stet_error *err)
 {
     struct steti_backend *b;
     stet_status st;
@@ -194,12 +198,13 @@ static stet_status cpu_reserve(struct steti_backend *b, int max_rows, int max_in
     ld_q = ((size_t)l.max_in + 63) / 64 * 64;
     ld_scores = ((size_t)l.max_keys + 15) / 16 * 16;
     tiles = threads * STETI_TILE_ROWS * STETI_TILE_COLUMNS;
-    STETI_TRY(steti_arena_init(&a,
-                               steti_arena_cost(rows * ld_q) + steti_arena_cost(rows * sizeof(float)) +
-                                   steti_arena_cost(threads * ld_scores * sizeof(float)) +
-                                   steti_arena_cost(tiles * sizeof(float)) +
-                                   steti_arena_cost(rows * STETI_SEGMENTS * sizeof(struct steti_best)),
-                               err));
+    STETI_TRY(
+        steti_arena_init(&a,
+                         steti_arena_cost(rows * ld_q) + steti_arena_cost(rows * sizeof(float)) +
+                             steti_arena_cost(threads * ld_scores * sizeof(float)) +
+                             steti_arena_cost(tiles * sizeof(float)) +
+                             steti_arena_cost(rows * STETI_SEGMENTS * sizeof(struct steti_best)),
+                         err));
     steti_free(b->scratch);
     b->scratch = a.base;
     b->limits = l;

@@ -106,24 +106,26 @@ struct steti_backend {
     void *scratch; /* one block; the members below point into it */
     int8_t *q;     /* [max_rows, ld_q] */
     int64_t ld_q;
-    float *row_scale;        /* [max_rows] */
-    float *scores;           /* [threads, ld_scores] */
+    float *row_scale; /* [max_rows] */
+    float *scores;    /* [threads, ld_scores] */
     int64_t ld_scores;
     float *tiles;            /* [threads, STETI_TILE_ROWS, STETI_TILE_COLUMNS] */
     struct steti_best *best; /* [max_rows, STETI_SEGMENTS] */
 };
 
 /* Opens with the given kernels: what open does after choosing. Tests bring kernels of their own. */
-stet_status steti_cpu_open_with(const struct steti_kernels *k, int threads, struct steti_backend **out,
-                                stet_error *err);
+stet_status steti_cpu_open_with(const struct steti_kernels *k, int threads,
+                                struct steti_backend **out, stet_error *err);
 
 stet_status steti_cpu_pack_matrix(struct steti_backend *b, const struct steti_tensor *src,
                                   const struct steti_tensor *scale, enum steti_dtype compute,
                                   struct steti_matrix **out, stet_error *err);
 void steti_cpu_free_matrix(struct steti_backend *b, struct steti_matrix *m);
 
-stet_status steti_cpu_embed(struct steti_backend *b, const struct steti_embed_params *p, stet_error *err);
-stet_status steti_cpu_norm(struct steti_backend *b, const struct steti_norm_params *p, stet_error *err);
+stet_status steti_cpu_embed(struct steti_backend *b, const struct steti_embed_params *p,
+                            stet_error *err);
+stet_status steti_cpu_norm(struct steti_backend *b, const struct steti_norm_params *p,
+                           stet_error *err);
 stet_status steti_cpu_linear(struct steti_backend *b, const struct steti_linear_params *p,
                              stet_error *err);
 stet_status steti_cpu_attention(struct steti_backend *b, const struct steti_attention_params *p,

@@ -15,19 +15,23 @@ VF_INLINE void tile_f32(const struct steti_gemm_job *j, int row, int panel, cons
     const int n = j->n_in;
     vf acc[6];
     float sums[6 * 16];
-    UNROLL for (int i = 0; i < rows * panels; i++) {
+    UNROLL for (int i = 0; i < rows * panels; i++)
+    {
         acc[i] = vf_set1(0.0f);
     }
     for (int k = 0; k < n; k++) {
-        UNROLL for (int p = 0; p < panels; p++) {
+        UNROLL for (int p = 0; p < panels; p++)
+        {
             vf v = vf_load((const float *)(const void *)(w + (size_t)p * next + (size_t)k * 64));
-            UNROLL for (int r = 0; r < rows; r++) {
+            UNROLL for (int r = 0; r < rows; r++)
+            {
                 acc[r * panels + p] =
                     vf_fma(vf_set1(x[(size_t)r * (size_t)n + (size_t)k]), v, acc[r * panels + p]);
             }
         }
     }
-    UNROLL for (int i = 0; i < rows * panels; i++) {
+    UNROLL for (int i = 0; i < rows * panels; i++)
+    {
         vf_store(sums + i * 16, acc[i]);
     }
     finish_tile(j, row, panel, rows, panels, sums);

@@ -30,7 +30,8 @@ VF_INLINE int32_t load_4_bytes(const int8_t *p)
 typedef void (*tile_fn)(const struct steti_gemm_job *j, int row, int panel);
 
 /* tiles[rows - 1] does `rows` rows of some panels. */
-VF_INLINE void run_rows(const struct steti_gemm_job *j, int panel, const tile_fn *tiles, int max_rows)
+VF_INLINE void run_rows(const struct steti_gemm_job *j, int panel, const tile_fn *tiles,
+                        int max_rows)
 {
     int chunks = (j->n_rows + max_rows - 1) / max_rows;
     int row = 0;
@@ -42,10 +43,10 @@ VF_INLINE void run_rows(const struct steti_gemm_job *j, int panel, const tile_fn
 }
 
 /* Instantiates tile `name` for a number of rows and panels. */
-#define TILE(name, rows, panels)                                                              \
-    static void name##_##rows##x##panels(const struct steti_gemm_job *j, int row, int panel)  \
-    {                                                                                         \
-        name(j, row, panel, rows, panels);                                                    \
+#define TILE(name, rows, panels)                                                                   \
+    static void name##_##rows##x##panels(const struct steti_gemm_job *j, int row, int panel)       \
+    {                                                                                              \
+        name(j, row, panel, rows, panels);                                                         \
     }
 
 #endif

@@ -80,8 +80,9 @@ VF_INLINE vf vf_act(vf x, enum steti_act act)
 
 /* What happens to the finished sums of some rows and panels: sums[row][panel][16]. Not inlined: it would stand
  * in every tile once an accumulator, with all the activations. */
-static __attribute__((noinline)) void finish_tile(const struct steti_gemm_job *j, int row, int panel,
-                                                  int rows, int panels, const float *sums)
+static __attribute__((noinline)) void finish_tile(const struct steti_gemm_job *j, int row,
+                                                  int panel, int rows, int panels,
+                                                  const float *sums)
 {
     for (int r = row; r < row + rows; r++) {
         float *out = j->out + (j->row_map != NULL ? j->row_map[r] : r) * j->ld_out;

@@ -177,7 +177,8 @@ static void merge_best(struct steti_best *a, const struct steti_best *b)
     }
 }
 
-static void scan_values(float *values, int n, int32_t first_id, int want_sum, struct steti_best *best)
+static void scan_values(float *values, int n, int32_t first_id, int want_sum,
+                        struct steti_best *best)
 {
     struct steti_best tile = {-INFINITY, 0.0f, -1, 0};
     vf top = vf_set1(-INFINITY), sum = vf_set1(0.0f);

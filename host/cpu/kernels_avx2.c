@@ -32,23 +32,28 @@ VF_INLINE void tile_i8(const struct steti_gemm_job *j, int row, int panel, const
     const size_t ld_q = (size_t)j->ld_q;
     __m256i lo[MAX_ROWS], hi[MAX_ROWS];
     float sums[MAX_ROWS * 16];
-    UNROLL for (int i = 0; i < rows * panels; i++) {
+    UNROLL for (int i = 0; i < rows * panels; i++)
+    {
         lo[i] = hi[i] = _mm256_setzero_si256();
     }
     for (size_t at = 0; at < next; at += 64) {
-        UNROLL for (int p = 0; p < panels; p++) {
+        UNROLL for (int p = 0; p < panels; p++)
+        {
             const __m256i *v = (const __m256i *)(const void *)(w + (size_t)p * next + at);
             __m256i w0 = _mm256_load_si256(v), w1 = _mm256_load_si256(v + 1);
             __m256i m0 = _mm256_abs_epi8(w0), m1 = _mm256_abs_epi8(w1);
-            UNROLL for (int r = 0; r < rows; r++) {
+            UNROLL for (int r = 0; r < rows; r++)
+            {
                 __m256i a = _mm256_set1_epi32(load_4_bytes(q + (size_t)r * ld_q + at / 16));
                 lo[r * panels + p] = dot4(lo[r * panels + p], m0, w0, a);
                 hi[r * panels + p] = dot4(hi[r * panels + p], m1, w1, a);
             }
         }
     }
-    UNROLL for (int r = 0; r < rows; r++) {
-        UNROLL for (int p = 0; p < panels; p++) {
+    UNROLL for (int r = 0; r < rows; r++)
+    {
+        UNROLL for (int p = 0; p < panels; p++)
+        {
             vf v = {_mm256_cvtepi32_ps(lo[r * panels + p]), _mm256_cvtepi32_ps(hi[r * panels + p])};
             vf scale = vf_load(j->w->scale + (size_t)(panel + p) * 16);
             vf_store(sums + (r * panels + p) * 16,

@@ -34,20 +34,23 @@ VF_INLINE void tile_f32(const struct steti_gemm_job *j, int row, int panel, cons
     __m512 acc[24];
     float sums[24 * 16];
     int k = 0;
-    UNROLL for (int i = 0; i < rows * panels; i++) {
+    UNROLL for (int i = 0; i < rows * panels; i++)
+    {
         acc[i] = _mm512_setzero_ps();
     }
     do {
-        UNROLL for (int p = 0; p < panels; p++) {
+        UNROLL for (int p = 0; p < panels; p++)
+        {
             __m512 v = _mm512_load_ps(w + (size_t)p * next + (size_t)k * 64);
-            UNROLL for (int r = 0; r < rows; r++) {
-                acc[r * panels + p] =
-                    _mm512_fmadd_ps(_mm512_set1_ps(x[(size_t)r * (size_t)n + (size_t)k]), v,
-                                    acc[r * panels + p]);
+            UNROLL for (int r = 0; r < rows; r++)
+            {
+                acc[r * panels + p] = _mm512_fmadd_ps(
+                    _mm512_set1_ps(x[(size_t)r * (size_t)n + (size_t)k]), v, acc[r * panels + p]);
             }
         }
     } while (++k < n);
-    UNROLL for (int i = 0; i < rows * panels; i++) {
+    UNROLL for (int i = 0; i < rows * panels; i++)
+    {
         vf_store(sums + i * 16, acc[i]);
     }
     finish_tile(j, row, panel, rows, panels, sums);
@@ -71,24 +74,30 @@ VF_INLINE void tile_i8(const struct steti_gemm_job *j, int row, int panel, const
     float sums[24 * 16];
     __m512i acc[24];
     size_t at = 0;
-    UNROLL for (int i = 0; i < rows * panels; i++) {
+    UNROLL for (int i = 0; i < rows * panels; i++)
+    {
         acc[i] = _mm512_setzero_si512();
     }
     do {
         __m512i v[8];
-        UNROLL for (int p = 0; p < panels; p++) {
+        UNROLL for (int p = 0; p < panels; p++)
+        {
             v[p] = _mm512_load_si512((const void *)(w + (size_t)p * next + at));
         }
-        UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int r = 0; r < rows; r++)
+        {
             __m512i a = _mm512_set1_epi32(load_4_bytes(q + (size_t)r * ld_q + at / 16));
-            UNROLL for (int p = 0; p < panels; p++) {
+            UNROLL for (int p = 0; p < panels; p++)
+            {
                 acc[r * panels + p] = dot4(acc[r * panels + p], a, v[p]);
             }
         }
         at += 64;
     } while (at < next);
-    UNROLL for (int r = 0; r < rows; r++) {
-        UNROLL for (int p = 0; p < panels; p++) {
+    UNROLL for (int r = 0; r < rows; r++)
+    {
+        UNROLL for (int p = 0; p < panels; p++)
+        {
             int i = r * panels + p;
             vf_store(sums + i * 16, value_of_sum(j, row + r, panel + p, acc[i]));
         }
@@ -96,12 +105,12 @@ VF_INLINE void tile_i8(const struct steti_gemm_job *j, int row, int panel, const
     finish_tile(j, row, panel, rows, panels, sums);
 }
 
-#define ALL_ROWS(name, panels)                                                           \
-    TILE(name, 1, panels) TILE(name, 2, panels) TILE(name, 3, panels) TILE(name, 4, panels) \
-    TILE(name, 5, panels) TILE(name, 6, panels)                                          \
-    static const tile_fn name##_by_##panels[MAX_ROWS] = {                                \
-        name##_1x##panels, name##_2x##panels, name##_3x##panels,                         \
-        name##_4x##panels, name##_5x##panels, name##_6x##panels}
+#define ALL_ROWS(name, panels)                                                                     \
+    TILE(name, 1, panels)                                                                          \
+    TILE(name, 2, panels) TILE(name, 3, panels) TILE(name, 4, panels) TILE(name, 5, panels)        \
+        TILE(name, 6, panels) static const tile_fn name##_by_##panels[MAX_ROWS] = {                \
+            name##_1x##panels, name##_2x##panels, name##_3x##panels,                               \
+            name##_4x##panels, name##_5x##panels, name##_6x##panels}
 
 ALL_ROWS(tile_f32, 4);
 ALL_ROWS(tile_f32, 1);

@@ -47,7 +47,8 @@ static void sum_i8(const int8_t *q, const int8_t *w, int groups, int32_t acc[16]
 {
     for (int g = 0; g < groups; g++, q += 4, w += 64) {
         for (int l = 0; l < 16; l++) {
-            acc[l] += q[0] * w[4 * l] + q[1] * w[4 * l + 1] + q[2] * w[4 * l + 2] + q[3] * w[4 * l + 3];
+            acc[l] +=
+                q[0] * w[4 * l] + q[1] * w[4 * l + 1] + q[2] * w[4 * l + 2] + q[3] * w[4 * l + 3];
         }
     }
 }

@@ -116,9 +116,10 @@ static stet_status finish_rows(const struct argmax_job *a, stet_error *err)
         bad_row = best->nan && bad_row < 0 ? r : bad_row;
     }
     if (bad_row >= 0) {
-        return steti_fail(err, STET_E_MODEL,
-                          "row %d of %d: a logit is NaN; the weights or the input of this row are broken",
-                          bad_row, p->n_rows);
+        return steti_fail(
+            err, STET_E_MODEL,
+            "row %d of %d: a logit is NaN; the weights or the input of this row are broken",
+            bad_row, p->n_rows);
     }
     return STET_OK;
 }

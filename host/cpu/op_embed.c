@@ -16,7 +16,8 @@ static void embed_share(void *ctx, int part, int n_parts)
     }
 }
 
-stet_status steti_cpu_embed(struct steti_backend *b, const struct steti_embed_params *p, stet_error *err)
+stet_status steti_cpu_embed(struct steti_backend *b, const struct steti_embed_params *p,
+                            stet_error *err)
 {
     struct embed_job j = {b->k, p};
     STETI_TRY(steti_check_embed(p, err));

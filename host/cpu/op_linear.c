@@ -35,7 +35,8 @@ void steti_cpu_quantize(struct steti_backend *b, const float *x, int n_rows, int
     steti_pool_run(b->pool, quantize_share, &j, steti_cpu_parts(b, (int64_t)n_rows * n_in * 4));
 }
 
-static void run_part(const struct linear_job *j, const struct steti_linear_part *part, int begin, int end)
+static void run_part(const struct linear_job *j, const struct steti_linear_part *part, int begin,
+                     int end)
 {
     struct steti_gemm_job g = {
         .w = part->w,

@@ -16,7 +16,8 @@ static void norm_share(void *ctx, int part, int n_parts)
     }
 }
 
-stet_status steti_cpu_norm(struct steti_backend *b, const struct steti_norm_params *p, stet_error *err)
+stet_status steti_cpu_norm(struct steti_backend *b, const struct steti_norm_params *p,
+                           stet_error *err)
 {
     struct norm_job j = {b->k, p};
     STETI_TRY(steti_check_norm(p, err));

@@ -11,8 +11,8 @@ static size_t round_up64(size_t n)
     return (n + 63) / 64 * 64;
 }
 
-static stet_status new_matrix(int n_out, int n_in, enum steti_dtype compute, struct steti_matrix **out,
-                              stet_error *err)
+static stet_status new_matrix(int n_out, int n_in, enum steti_dtype compute,
+                              struct steti_matrix **out, stet_error *err)
 {
     size_t n_panels = ((size_t)n_out + 15) / 16;
     size_t panel = compute == STETI_I8 ? ((size_t)n_in + 3) / 4 * 64 : (size_t)n_in * 64;
@@ -20,7 +20,8 @@ static stet_status new_matrix(int n_out, int n_in, enum steti_dtype compute, str
     size_t vectors = compute == STETI_I8 ? n_panels * 64 : 0;
     size_t total = SIZE_MAX;
     struct steti_matrix *m = NULL;
-    if (steti_mul_size(n_panels, panel, &total) && steti_add_size(total, head + 2 * vectors, &total)) {
+    if (steti_mul_size(n_panels, panel, &total) &&
+        steti_add_size(total, head + 2 * vectors, &total)) {
         m = steti_malloc(total);
     }
     if (m == NULL) {
@@ -77,7 +78,7 @@ struct pack_job {
     const struct steti_tensor *src;
     const float *scale; /* of an I8 source */
     struct steti_matrix *m;
-    void *rows;   /* per thread: one row as float and one as int8 */
+    void *rows; /* per thread: one row as float and one as int8 */
     size_t ld_rows;
     int *bad_row; /* per thread: first row that holds a NaN or an infinity, or -1 */
 };
@@ -91,7 +92,8 @@ static const void *source_row(const struct steti_tensor *src, int row)
 static void pack_row_i8(const struct pack_job *j, int row, float *f, int8_t *q, int *bad_row)
 {
     int n = j->m->shape.n_in;
-    char *to = (char *)j->m->values + (size_t)(row / 16) * j->m->panel_bytes + (size_t)(row % 16) * 4;
+    char *to =
+        (char *)j->m->values + (size_t)(row / 16) * j->m->panel_bytes + (size_t)(row % 16) * 4;
     const int8_t *from = q;
     if (j->src->dtype == STETI_I8) {
         from = source_row(j->src, row);
@@ -159,10 +161,11 @@ static stet_status run_pack(struct steti_backend *b, struct pack_job *j, stet_er
         if (j->bad_row[i] >= 0) {
             int row = j->bad_row[i];
             steti_free(j->rows);
-            return steti_fail(err, STET_E_MODEL,
-                              "row %d of the weights [%d, %d] holds a NaN or an infinity: it cannot be "
-                              "quantised",
-                              row, j->m->shape.n_out, n_in);
+            return steti_fail(
+                err, STET_E_MODEL,
+                "row %d of the weights [%d, %d] holds a NaN or an infinity: it cannot be "
+                "quantised",
+                row, j->m->shape.n_out, n_in);
         }
     }
     steti_free(j->rows);

@@ -36,7 +36,8 @@ VF_INLINE vf vf_load(const float *p)
 VF_INLINE __m256 vf_load8_n(const float *p, int n, float fill)
 {
     __m256i mask = vf_mask8(n);
-    return _mm256_blendv_ps(_mm256_set1_ps(fill), _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask));
+    return _mm256_blendv_ps(_mm256_set1_ps(fill), _mm256_maskload_ps(p, mask),
+                            _mm256_castsi256_ps(mask));
 }
 VF_INLINE vf vf_load_n(const float *p, int n, float fill)
 {
@@ -71,11 +72,11 @@ VF_INLINE vf vf_keep_n(vf a, int n)
     return y;
 }
 
-#define VF_BINARY(name, op)                              \
-    VF_INLINE vf name(vf a, vf b)                        \
-    {                                                    \
-        vf y = {op(a.lo, b.lo), op(a.hi, b.hi)};         \
-        return y;                                        \
+#define VF_BINARY(name, op)                                                                        \
+    VF_INLINE vf name(vf a, vf b)                                                                  \
+    {                                                                                              \
+        vf y = {op(a.lo, b.lo), op(a.hi, b.hi)};                                                   \
+        return y;                                                                                  \
     }
 VF_BINARY(vf_add, _mm256_add_ps)
 VF_BINARY(vf_sub, _mm256_sub_ps)

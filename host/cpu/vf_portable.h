@@ -17,11 +17,11 @@ typedef struct {
     float f[16];
 } vf;
 
-#define VF_EACH(expr)                \
-    vf y;                            \
-    for (int i = 0; i < 16; i++) {   \
-        y.f[i] = (expr);             \
-    }                                \
+#define VF_EACH(expr)                                                                              \
+    vf y;                                                                                          \
+    for (int i = 0; i < 16; i++) {                                                                 \
+        y.f[i] = (expr);                                                                           \
+    }                                                                                              \
     return y
 
 VF_INLINE vf vf_set1(float x)

@@ -63,9 +63,9 @@ const char *steti_tensor_shape_text(const struct steti_tensor *t, char *buf, siz
     buf[0] = '\0';
     for (int i = 0; i <= t->rank && i <= STETI_MAX_RANK && used < cap; i++) {
         const char *lead = i == 0 ? "[" : ", ";
-        int n = i == t->rank ? snprintf(buf + used, cap - used, "%s", t->rank == 0 ? "[]" : "]")
-                             : snprintf(buf + used, cap - used, "%s%lld", lead,
-                                        (long long)t->shape[i]);
+        int n = i == t->rank
+                    ? snprintf(buf + used, cap - used, "%s", t->rank == 0 ? "[]" : "]")
+                    : snprintf(buf + used, cap - used, "%s%lld", lead, (long long)t->shape[i]);
         used += n > 0 ? (size_t)n : 0;
     }
     return buf;
@@ -129,7 +129,8 @@ stet_status steti_to_f32(const void *src, enum steti_dtype dtype, size_t n, floa
         bf16_to_f32(src, n, dst);
         return STET_OK;
     default:
-        return steti_fail(err, STET_E_MODEL, "type %s cannot be read as float: expected F32, F16 or BF16",
+        return steti_fail(err, STET_E_MODEL,
+                          "type %s cannot be read as float: expected F32, F16 or BF16",
                           steti_dtype_name(dtype));
     }
 }

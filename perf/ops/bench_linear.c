@@ -63,9 +63,10 @@ static int bench_rows(struct bench *t, int rows, const char *type)
         ns[i] = (steti_now(steti_clock_system()) - start) / (uint64_t)calls;
     }
     qsort(ns, REPEATS, sizeof ns[0], by_value);
-    printf("%-9s %-5s %7d %5d %5d %5d %10.1f %8.0f %10.1f %8.0f\n", t->isa, type, t->threads, t->n_in,
-           t->n_out, rows, (double)ns[REPEATS / 2] / 1e3, gop / ((double)ns[REPEATS / 2] * 1e-9),
-           (double)ns[0] / 1e3, gop / ((double)ns[0] * 1e-9));
+    printf("%-9s %-5s %7d %5d %5d %5d %10.1f %8.0f %10.1f %8.0f\n", t->isa, type, t->threads,
+           t->n_in, t->n_out, rows, (double)ns[REPEATS / 2] / 1e3,
+           gop / ((double)ns[REPEATS / 2] * 1e-9), (double)ns[0] / 1e3,
+           gop / ((double)ns[0] * 1e-9));
     return 0;
 }
 
@@ -122,8 +123,8 @@ int main(int argc, char **argv)
     }
     fill(weights, (size_t)t.n_in * (size_t)t.n_out, 1);
     fill(t.x, (size_t)t.max_rows * (size_t)t.n_in, 2);
-    printf("%-9s %-5s %7s %5s %5s %5s %10s %8s %10s %8s\n", "isa", "type", "threads", "n_in", "n_out",
-           "rows", "median us", "GOP/s", "best us", "GOP/s");
+    printf("%-9s %-5s %7s %5s %5s %5s %10s %8s %10s %8s\n", "isa", "type", "threads", "n_in",
+           "n_out", "rows", "median us", "GOP/s", "best us", "GOP/s");
     for (t.threads = 1; t.threads <= 2 && !bad; t.threads++) {
         for (size_t i = 0; i < sizeof all / sizeof all[0] && !bad; i++) {
             t.isa = only != NULL ? only : all[i];

@@ -17,7 +17,7 @@ struct Case {
 };
 
 Result RunOp(const Target &t, int threads, const Case &c, const std::vector<float> &x,
-           const std::vector<float> &w, const std::vector<float> *bias)
+             const std::vector<float> &w, const std::vector<float> *bias)
 {
     Backend be(t, threads);
     Result out;
@@ -56,7 +56,8 @@ void ExpectConsistent(const Case &c, const Result &got)
             sum += std::exp(static_cast<double>(v[i]) - v[best]);
         }
         ASSERT_EQ(got.id[r], best) << "row " << r;
-        ASSERT_TRUE(Near(got.logprob[r], -std::log(sum), 1e-5 * (1 + std::log(sum)))) << "row " << r;
+        ASSERT_TRUE(Near(got.logprob[r], -std::log(sum), 1e-5 * (1 + std::log(sum))))
+            << "row " << r;
     }
 }
 
@@ -67,7 +68,8 @@ TEST_P(OpTest, IdsLogitsAndLogprobs)
             Case c = {3, 20, vocab, type, true, true};
             Rng rng(31);
             std::vector<float> x = rng.Floats(static_cast<size_t>(c.rows) * c.d);
-            std::vector<float> w = rng.Floats(static_cast<size_t>(vocab) * c.d), bias = rng.Floats(vocab);
+            std::vector<float> w = rng.Floats(static_cast<size_t>(vocab) * c.d),
+                               bias = rng.Floats(vocab);
             Result got = RunOp(GetParam(), 2, c, x, w, &bias);
             ASSERT_EQ(got.status, STET_OK) << got.message;
             ExpectConsistent(c, got);

@@ -17,7 +17,8 @@ Inputs MakeInputs(const Case &c, float size)
 {
     Rng rng(21);
     size_t d = static_cast<size_t>(c.heads) * c.head_dim;
-    Inputs in = {rng.Floats(c.rows * d), rng.Floats(c.memory * d), rng.Floats(c.memory * d), {}, {}};
+    Inputs in = {
+        rng.Floats(c.rows * d), rng.Floats(c.memory * d), rng.Floats(c.memory * d), {}, {}};
     for (float &x : in.q) {
         x *= size;
     }
@@ -54,7 +55,8 @@ std::vector<float> RunOp(const Target &t, int threads, const Case &c, const Inpu
 
 void ExpectRowRight(const Case &c, const Inputs &in, const std::vector<float> &out, int r, int h)
 {
-    size_t d = static_cast<size_t>(c.heads) * c.head_dim, column = static_cast<size_t>(h) * c.head_dim;
+    size_t d = static_cast<size_t>(c.heads) * c.head_dim,
+           column = static_cast<size_t>(h) * c.head_dim;
     std::vector<double> w(in.count[r]);
     double top = -1e300, sum = 0;
     for (int j = 0; j < in.count[r]; j++) {
@@ -149,7 +151,8 @@ TEST_P(OpTest, LimitsAndBadArguments)
     Backend be(GetParam(), 1);
     int32_t begin = 0, count = 4;
     float *m = be.Up(std::vector<float>(64));
-    steti_attention_params p = {1, 1, 8, STETI_ATTN_CROSS, 1.0f, m, 8, m, m, 8, &begin, &count, m, 8};
+    steti_attention_params p = {1, 1, 8, STETI_ATTN_CROSS, 1.0f,   m, 8,
+                                m, m, 8, &begin,           &count, m, 8};
     be.Reserve(1, 8, 3);
     EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID) << "4 keys, 3 reserved";
     count = 0;

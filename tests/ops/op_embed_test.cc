@@ -3,7 +3,8 @@
 namespace
 {
 
-std::vector<float> RunOp(const Target &t, steti_dtype compute, int vocab, int d, int rows, bool positions)
+std::vector<float> RunOp(const Target &t, steti_dtype compute, int vocab, int d, int rows,
+                         bool positions)
 {
     Rng rng(9);
     Backend be(t, 2);
@@ -15,14 +16,9 @@ std::vector<float> RunOp(const Target &t, steti_dtype compute, int vocab, int d,
         pos.push_back(rng.Int(50));
     }
     float *out = be.Up(std::vector<float>(static_cast<size_t>(rows) * d));
-    steti_embed_params p = {rows,
-                            d,
-                            be.Pack(w, vocab, d, compute),
-                            ids.data(),
-                            pos.data(),
-                            positions ? be.Up(table) : nullptr,
-                            3.5f,
-                            out};
+    steti_embed_params p = {rows,       d,          be.Pack(w, vocab, d, compute),
+                            ids.data(), pos.data(), positions ? be.Up(table) : nullptr,
+                            3.5f,       out};
     EXPECT_EQ(be.ops->embed(be.b, &p, &be.err), STET_OK) << be.err.message;
     std::vector<float> got = be.Down(out, static_cast<size_t>(rows) * d);
     for (int r = 0; r < rows; r++) {
@@ -36,7 +32,8 @@ std::vector<float> RunOp(const Target &t, steti_dtype compute, int vocab, int d,
             if (compute == STETI_I8) {
                 value = std::nearbyint(row[i] * (127.0f / amax)) * (amax / 127.0);
             }
-            double want = value * 3.5 + (positions ? table[static_cast<size_t>(pos[r]) * d + i] : 0.0f);
+            double want =
+                value * 3.5 + (positions ? table[static_cast<size_t>(pos[r]) * d + i] : 0.0f);
             EXPECT_TRUE(Near(got[static_cast<size_t>(r) * d + i], want, 2e-6)) << r << " " << i;
         }
     }
@@ -51,7 +48,8 @@ TEST_P(OpTest, RowsOfPackedTables)
                 for (bool positions : {false, true}) {
                     std::vector<float> out = RunOp(GetParam(), type, vocab, d, 11, positions);
                     EXPECT_EQ(
-                        DifferingBytes(out, RunOp(PortableTarget(), type, vocab, d, 11, positions)), 0u);
+                        DifferingBytes(out, RunOp(PortableTarget(), type, vocab, d, 11, positions)),
+                        0u);
                 }
             }
         }

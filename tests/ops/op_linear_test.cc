@@ -128,8 +128,8 @@ void ExpectRight(const Case &c, const Inputs &in, const std::vector<float> &out)
 
 void CheckCase(const Target &t, const Case &c)
 {
-    SCOPED_TRACE(::testing::Message() << c.rows << " rows " << c.n_in << " -> " << c.n_out << " type "
-                                      << c.compute << " act " << c.act);
+    SCOPED_TRACE(::testing::Message() << c.rows << " rows " << c.n_in << " -> " << c.n_out
+                                      << " type " << c.compute << " act " << c.act);
     Inputs in = MakeInputs(c, 7);
     std::vector<float> out = RunOp(t, 2, c, in);
     ExpectRight(c, in, out);
@@ -144,7 +144,8 @@ TEST_P(OpTest, OddSizes)
         for (int n_in : {1, 3, 17, 63, 64, 65, 130}) {
             for (int n_out : {1, 15, 16, 17, 31, 32, 33, 100, 144}) {
                 for (int rows : {1, 2, 7}) {
-                    CheckCase(GetParam(), {rows, n_in, n_out, type, STETI_ACT_NONE, true, false, false});
+                    CheckCase(GetParam(),
+                              {rows, n_in, n_out, type, STETI_ACT_NONE, true, false, false});
                 }
             }
         }
@@ -165,8 +166,8 @@ TEST_P(OpTest, EpiloguesOfAllKinds)
     for (steti_dtype type : {STETI_F32, STETI_I8}) {
         for (int act = STETI_ACT_NONE; act <= STETI_ACT_SILU; act++) {
             for (int mask = 0; mask < 8; mask++) {
-                CheckCase(GetParam(), {5, 96, 83, type, static_cast<steti_act>(act), (mask & 1) != 0,
-                                       (mask & 2) != 0, (mask & 4) != 0});
+                CheckCase(GetParam(), {5, 96, 83, type, static_cast<steti_act>(act),
+                                       (mask & 1) != 0, (mask & 2) != 0, (mask & 4) != 0});
             }
         }
     }

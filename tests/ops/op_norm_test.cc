@@ -58,7 +58,8 @@ void ExpectRight(const Case &c, const Inputs &in, const std::vector<float> &out)
             want += c.beta && c.kind == STETI_NORM_LAYER ? in.beta[i] : 0.0;
             /* With few elements the variance can be near 0: the difference then loses digits. */
             double tolerance = 2e-6 * (1 + std::fabs(want)) + 1e-7 / std::sqrt(square + 1e-5);
-            ASSERT_TRUE(Near(out[at + i], want, tolerance)) << "d " << c.d << " row " << r << " at " << i;
+            ASSERT_TRUE(Near(out[at + i], want, tolerance))
+                << "d " << c.d << " row " << r << " at " << i;
         }
     }
 }
@@ -100,7 +101,8 @@ TEST_P(OpTest, BadArguments)
 {
     Backend be(GetParam(), 1);
     float v[16] = {};
-    steti_norm_params p = {0, 16, STETI_NORM_LAYER, 1e-5f, nullptr, nullptr, nullptr, nullptr, nullptr};
+    steti_norm_params p = {0,       16,      STETI_NORM_LAYER, 1e-5f,  nullptr,
+                           nullptr, nullptr, nullptr,          nullptr};
     EXPECT_EQ(be.ops->norm(be.b, &p, &be.err), STET_OK);
     p.n_rows = 1;
     EXPECT_EQ(be.ops->norm(be.b, &p, &be.err), STET_E_INVALID);

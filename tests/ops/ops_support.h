@@ -63,7 +63,8 @@ class Backend
     float *Up(const std::vector<float> &v)
     {
         void *p = nullptr;
-        EXPECT_EQ(ops->mem_alloc(b, v.size() * sizeof(float) + 64, &p, &err), STET_OK) << err.message;
+        EXPECT_EQ(ops->mem_alloc(b, v.size() * sizeof(float) + 64, &p, &err), STET_OK)
+            << err.message;
         EXPECT_EQ(ops->upload(b, p, v.data(), v.size() * sizeof(float), &err), STET_OK);
         blocks.push_back(p);
         return static_cast<float *>(p);
@@ -81,7 +82,8 @@ class Backend
         steti_tensor src = {data, type, 2, {n_out, n_in}};
         steti_tensor s = {scale != nullptr ? scale->data() : nullptr, STETI_F32, 1, {n_out}};
         steti_matrix *m = nullptr;
-        EXPECT_EQ(ops->pack_matrix(b, &src, scale != nullptr ? &s : nullptr, compute, &m, &err), STET_OK)
+        EXPECT_EQ(ops->pack_matrix(b, &src, scale != nullptr ? &s : nullptr, compute, &m, &err),
+                  STET_OK)
             << err.message;
         matrices.push_back(m);
         return m;
@@ -129,8 +131,8 @@ class OpTest : public ::testing::TestWithParam<Target>
 {
 };
 
-#define INSTANTIATE_FOR_ALL_TARGETS()                                                           \
-    INSTANTIATE_TEST_SUITE_P(All, OpTest, ::testing::ValuesIn(Targets()),                       \
+#define INSTANTIATE_FOR_ALL_TARGETS()                                                              \
+    INSTANTIATE_TEST_SUITE_P(All, OpTest, ::testing::ValuesIn(Targets()),                          \
                              [](const auto &target) { return target.param.name; })
 
 /* The same numbers everywhere: mt19937 is fixed by the standard, its distributions are not. */
@@ -181,7 +183,8 @@ inline size_t DifferingBytes(const std::vector<float> &a, const std::vector<floa
 inline ::testing::AssertionResult Near(double got, double want, double tolerance)
 {
     if (!(std::fabs(got - want) <= tolerance)) {
-        return ::testing::AssertionFailure() << got << " is not " << want << " within " << tolerance;
+        return ::testing::AssertionFailure()
+               << got << " is not " << want << " within " << tolerance;
     }
     return ::testing::AssertionSuccess();
 }

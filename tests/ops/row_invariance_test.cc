@@ -13,8 +13,8 @@ extern const struct steti_kernels steti_kernels_control;
 namespace
 {
 
-constexpr int kBase = 6;      /* different rows */
-constexpr int kPoison = -1;   /* a row of NaN */
+constexpr int kBase = 6;    /* different rows */
+constexpr int kPoison = -1; /* a row of NaN */
 constexpr int kMaxRows = 130;
 
 /* Computes the rows picked and returns `width` floats for each. */
@@ -37,14 +37,16 @@ size_t CountVariantBytes(const RunFn &run, size_t width, int max_rows, uint32_t 
         std::vector<float> out = run(picks);
         for (int r = 0; r < rows; r++) {
             if (picks[r] != kPoison) {
-                differ += DifferingBytes(&out[static_cast<size_t>(r) * width], alone[picks[r]].data(), width);
+                differ += DifferingBytes(&out[static_cast<size_t>(r) * width],
+                                         alone[picks[r]].data(), width);
             }
         }
     }
     return differ;
 }
 
-std::vector<float> PickRows(const std::vector<float> &base, const std::vector<int> &picks, size_t width)
+std::vector<float> PickRows(const std::vector<float> &base, const std::vector<int> &picks,
+                            size_t width)
 {
     std::vector<float> x;
     for (int pick : picks) {
@@ -88,7 +90,8 @@ size_t LinearVariance(Backend &be, steti_dtype type, int n_in, int n_out, int ma
     be.Reserve(kMaxRows, n_in, 1);
     return CountVariantBytes(
         [&](const std::vector<int> &picks) {
-            steti_linear_params p = {static_cast<int>(picks.size()), n_in, rows.Load(picks), 1, &part};
+            steti_linear_params p = {static_cast<int>(picks.size()), n_in, rows.Load(picks), 1,
+                                     &part};
             EXPECT_EQ(be.ops->linear(be.b, &p, &be.err), STET_OK) << be.err.message;
             return be.Down(part.out, picks.size() * width);
         },

@@ -48,7 +48,8 @@ TEST(Convert, EveryHalf)
     for (int h = 0; h < 65536; h++) {
         uint16_t bits = static_cast<uint16_t>(h);
         int sign = h >> 15, exponent = h >> 10 & 31, mantissa = h & 1023;
-        double want = exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
+        double want =
+            exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
         float got;
         ASSERT_EQ(steti_to_f32(&bits, STETI_F16, 1, &got, nullptr), STET_OK);
         if (exponent == 31) {
