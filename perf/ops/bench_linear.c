@@ -2,9 +2,9 @@
  *
  *   bench_linear [n_in n_out [isa [threads]]]
  *
- * Prints one line a case: microseconds a call (median, and fastest) and GOP/s (a multiply-add counts as two).
- * Weights are hot: the figures say what the kernels do, not what memory does. On a shared machine compare
- * the fastest column.
+ * Prints one line a case: microseconds a call (median, and fastest) and GOP/s (a multiply-add
+ * counts as two). Weights are hot: the figures say what the kernels do, not what memory does. On a
+ * shared machine compare the fastest column.
  */
 #include <stdio.h>
 #include <stdlib.h>
