@@ -1,22 +1,25 @@
 /* backend.h - the seam between the decoder and the hardware.
  *
- * THE CONTRACT. A row's result depends on that row alone, and on nothing about the call it is in: not on the
- * number of rows, the batch, the draft width, the row's position in the call, the number of threads, or what
- * stands in other rows (NaN included). The same row gives the same bits. Drafted decoding equals greedy decoding
- * because of this sentence; tests/exact holds every backend to it.
+ * THE CONTRACT. A row's result depends on that row alone, and on nothing about the call it is in:
+ * not on the number of rows, the batch, the draft width, the row's position in the call, the number
+ * of threads, or what stands in other rows (NaN included). The same row gives the same bits.
+ * Drafted decoding equals greedy decoding because of this sentence; tests/exact holds every backend
+ * to it.
  *
  * Clauses that every op keeps:
- *  1. Matrix products: each output element is summed over K in one fixed order, whatever the shape of the call.
- *     int8: activations are quantised per row to [-127, 127] with scale amax / 127 (round half to even),
- *     integer sums are exact, and the result is (float)sum * (row_scale * weight_scale) + bias.
+ *  1. Matrix products: each output element is summed over K in one fixed order, whatever the shape
+ *     of the call. int8: activations are quantised per row to [-127, 127] with scale amax / 127
+ *     (round half to even), integer sums are exact, and the result is (float)sum * (row_scale *
+ *     weight_scale) + bias.
  *  2. Attention: keys are taken by ascending position; K and V are always read back from memory.
  *  3. Norms and softmax: one fixed reduction tree per row.
- *  4. Argmax on float32 values: the largest value, ties to the lowest id. A NaN among the values is an
- *     error (STET_E_MODEL), never a token.
+ *  4. Argmax on float32 values: the largest value, ties to the lowest id. A NaN among the values is
+ *     an error (STET_E_MODEL), never a token.
  *
- * Rules for calls: all pointers in parameter structs belong to this backend's memory unless marked `host`; ops
- * allocate nothing; `host` inputs are read before the call returns; ops may be asynchronous, `sync` waits and reports their failures; one thread at a time per
- * context. Strides (ld...) count elements. n_rows may be 0.
+ * Rules for calls: all pointers in parameter structs belong to this backend's memory unless marked
+ * `host`; ops allocate nothing; `host` inputs are read before the call returns; ops may be
+ * asynchronous, `sync` waits and reports their failures; one thread at a time per context. Strides
+ * (ld...) count elements. n_rows may be 0.
  */
 #ifndef STETI_BACKEND_H
 #define STETI_BACKEND_H
@@ -29,7 +32,13 @@
 
 #define STETI_BACKEND_API 1
 
-enum steti_act { STETI_ACT_NONE, STETI_ACT_RELU, STETI_ACT_GELU, STETI_ACT_GELU_TANH, STETI_ACT_SILU };
+enum steti_act {
+    STETI_ACT_NONE,
+    STETI_ACT_RELU,
+    STETI_ACT_GELU,
+    STETI_ACT_GELU_TANH,
+    STETI_ACT_SILU
+};
 enum steti_norm { STETI_NORM_LAYER, STETI_NORM_RMS };
 
 /* A weight matrix [n_out, n_in] in the backend's own layout. Opaque; made by pack_matrix. */
@@ -63,15 +72,18 @@ struct steti_norm_params {
 struct steti_linear_part {
     const struct steti_matrix *w; /* [n_out, n_in] */
     const float *bias;            /* [n_out] or NULL */
-    const float *residual;        /* [n_rows, n_out], row stride ld_residual, or NULL; never scattered */
+    /* [n_rows, n_out], row stride ld_residual, or NULL; never scattered */
+    const float *residual;
     int64_t ld_residual;
     enum steti_act act;
     float *out;
     int64_t ld_out;
-    const int32_t *row_map; /* host [n_rows]: output row of row r, or NULL for r itself. Distinct. */
+    /* host [n_rows]: output row of row r, or NULL for r itself. Distinct. */
+    const int32_t *row_map;
 };
 
-/* Up to STETI_LINEAR_MAX_PARTS products of the same rows (q, k and v; the k and v of all layers). */
+/* Up to STETI_LINEAR_MAX_PARTS products of the same rows (q, k and v; the k and v of all
+ * layers). */
 #define STETI_LINEAR_MAX_PARTS 64
 struct steti_linear_params {
     int n_rows, n_in;
@@ -81,8 +93,8 @@ struct steti_linear_params {
 };
 
 /* Softmax attention of packed rows over rows of a K/V memory.
- * Row r, head h: keys are memory rows key_begin[r] .. key_begin[r] + key_count[r] - 1, in that order.
- * out[r, h] = softmax(scale * q[r, h] . k[j, h] + bias) v[j, h]. key_count >= 1. */
+ * Row r, head h: keys are memory rows key_begin[r] .. key_begin[r] + key_count[r] - 1, in that
+ * order. out[r, h] = softmax(scale * q[r, h] . k[j, h] + bias) v[j, h]. key_count >= 1. */
 enum steti_attention_kind { STETI_ATTN_ENCODER, STETI_ATTN_CAUSAL, STETI_ATTN_CROSS };
 struct steti_attention_params {
     int n_rows, n_heads, head_dim;
@@ -111,15 +123,17 @@ struct steti_argmax_params {
 
 /* What a backend tells about itself. */
 struct steti_backend_caps {
-    char name[64];       /* "cpu (avx512-vnni, 2 threads)" */
-    int row_tile;        /* rows that cost about as much as one; drafts of this width are nearly free */
+    char name[64]; /* "cpu (avx512-vnni, 2 threads)" */
+    /* rows that cost about as much as one; drafts of this width are nearly free */
+    int row_tile;
     int threads;
     size_t weight_bytes; /* packed so far */
 };
 
 struct steti_backend_options {
-    int threads;          /* >= 1 */
-    const char *isa;      /* NULL or "auto": the best there is; else "portable", "avx2", "avx2vnni", "avx512", "neon" */
+    int threads; /* >= 1 */
+    /* NULL or "auto": the best there is; else "portable", "avx2", "avx2vnni", "avx512", "neon" */
+    const char *isa;
 };
 
 struct steti_backend; /* an open context; defined by each backend */
@@ -128,18 +142,22 @@ struct steti_backend; /* an open context; defined by each backend */
 struct steti_backend_ops {
     int api_version; /* STETI_BACKEND_API */
 
-    stet_status (*open)(const struct steti_backend_options *o, struct steti_backend **out, stet_error *err);
+    stet_status (*open)(const struct steti_backend_options *o, struct steti_backend **out,
+                        stet_error *err);
     void (*close)(struct steti_backend *b); /* NULL is legal; matrices must have been freed */
     void (*caps)(const struct steti_backend *b, struct steti_backend_caps *out);
 
     /* Memory of the backend, zeroed, aligned to 64 bytes. */
     stet_status (*mem_alloc)(struct steti_backend *b, size_t bytes, void **out, stet_error *err);
     void (*mem_free)(struct steti_backend *b, void *p); /* NULL is legal */
-    stet_status (*upload)(struct steti_backend *b, void *dst, const void *src, size_t bytes, stet_error *err);
-    stet_status (*download)(struct steti_backend *b, void *dst, const void *src, size_t bytes, stet_error *err);
+    stet_status (*upload)(struct steti_backend *b, void *dst, const void *src, size_t bytes,
+                          stet_error *err);
+    stet_status (*download)(struct steti_backend *b, void *dst, const void *src, size_t bytes,
+                            stet_error *err);
 
     /* Makes a matrix from a row-major host tensor [n_out, n_in]. compute is STETI_F32 or STETI_I8.
-     *   source F32, F16, BF16 -> F32 (widened) or I8 (quantised per output row: scale amax / 127, round half to even)
+     *   source F32, F16, BF16 -> F32 (widened) or I8 (quantised per output row: scale amax / 127,
+     *   round half to even)
      *   source I8 with scale [n_out] (F32) -> I8 as it is, or F32 (value * scale)
      * `src` and `scale` are not needed after the call. n_in and n_out: any value >= 1. */
     stet_status (*pack_matrix)(struct steti_backend *b, const struct steti_tensor *src,
@@ -147,15 +165,22 @@ struct steti_backend_ops {
                                struct steti_matrix **out, stet_error *err);
     void (*free_matrix)(struct steti_backend *b, struct steti_matrix *m); /* NULL is legal */
 
-    /* Reserves scratch for calls of up to max_rows rows, n_in up to max_in and max_keys keys. Called before
-     * the first op and again when a limit grows; ops over the limits give STET_E_INVALID. */
-    stet_status (*reserve)(struct steti_backend *b, int max_rows, int max_in, int max_keys, stet_error *err);
+    /* Reserves scratch for calls of up to max_rows rows, n_in up to max_in and max_keys keys.
+     * Called before the first op and again when a limit grows; ops over the limits give
+     * STET_E_INVALID. */
+    stet_status (*reserve)(struct steti_backend *b, int max_rows, int max_in, int max_keys,
+                           stet_error *err);
 
-    stet_status (*embed)(struct steti_backend *b, const struct steti_embed_params *p, stet_error *err);
-    stet_status (*norm)(struct steti_backend *b, const struct steti_norm_params *p, stet_error *err);
-    stet_status (*linear)(struct steti_backend *b, const struct steti_linear_params *p, stet_error *err);
-    stet_status (*attention)(struct steti_backend *b, const struct steti_attention_params *p, stet_error *err);
-    stet_status (*argmax)(struct steti_backend *b, const struct steti_argmax_params *p, stet_error *err);
+    stet_status (*embed)(struct steti_backend *b, const struct steti_embed_params *p,
+                         stet_error *err);
+    stet_status (*norm)(struct steti_backend *b, const struct steti_norm_params *p,
+                        stet_error *err);
+    stet_status (*linear)(struct steti_backend *b, const struct steti_linear_params *p,
+                          stet_error *err);
+    stet_status (*attention)(struct steti_backend *b, const struct steti_attention_params *p,
+                             stet_error *err);
+    stet_status (*argmax)(struct steti_backend *b, const struct steti_argmax_params *p,
+                          stet_error *err);
 
     /* Waits for all ops; reports the first failure. Host outputs of argmax are valid after it. */
     stet_status (*sync)(struct steti_backend *b, stet_error *err);

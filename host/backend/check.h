@@ -1,8 +1,8 @@
 /* check.h - argument checks that every backend runs before it dispatches an op.
  *
  * They catch errors of the caller (sizes that do not fit, pointers that are missing, rows over the
- * reserved limits) and give STET_E_INVALID with the op's name and the figure that is wrong. They read the
- * host arrays once and touch no backend memory.
+ * reserved limits) and give STET_E_INVALID with the op's name and the figure that is wrong. They
+ * read the host arrays once and touch no backend memory.
  */
 #ifndef STETI_CHECK_H
 #define STETI_CHECK_H
