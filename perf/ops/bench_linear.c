@@ -107,12 +107,12 @@ int main(int argc, char **argv)
     static const char *const all[] = {"avx512", "avx2vnni", "avx2"};
     struct bench t = {.ops = steti_cpu_backend(), .n_in = 512, .n_out = 2048, .max_rows = 200};
     const char *only = argc > 3 ? argv[3] : NULL;
-    int only_threads = argc > 4 ? atoi(argv[4]) : 0;
+    int only_threads = argc > 4 ? (int)strtol(argv[4], NULL, 10) : 0;
     float *weights;
     int bad = 0;
     if (argc > 2) {
-        t.n_in = atoi(argv[1]);
-        t.n_out = atoi(argv[2]);
+        t.n_in = (int)strtol(argv[1], NULL, 10);
+        t.n_out = (int)strtol(argv[2], NULL, 10);
     }
     weights = steti_malloc((size_t)t.n_in * (size_t)t.n_out * sizeof(float));
     t.x = steti_malloc((size_t)t.max_rows * (size_t)t.n_in * sizeof(float));

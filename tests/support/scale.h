@@ -3,12 +3,13 @@
 
 #include <cstdlib>
 
-namespace stet_test {
+namespace stet_test
+{
 
 inline int scale()
 {
     const char *text = std::getenv("STET_TEST_SCALE");
-    int n = text != nullptr ? std::atoi(text) : 1;
+    int n = text != nullptr ? static_cast<int>(std::strtol(text, nullptr, 10)) : 1;
     return n > 0 ? n : 1;
 }
 
