@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 model=models/stet-edge-en
-sample='She go to school every day .
+sample='She go to school every days .
 I has a apple and he have two orange .
 The weather is nice today .'
 
