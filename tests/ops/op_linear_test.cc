@@ -204,7 +204,8 @@ std::vector<float> RunI8(const Target &t, const std::vector<float> &x, const std
     return be.Down(out, static_cast<size_t>(rows) * n_out);
 }
 
-/* Activations are integers with maximum 127, so their scale is 1 and the output is the integer sum. */
+/* Activations are integers with maximum 127, so their scale is 1 and the output is the integer
+ * sum. */
 void CheckExact(const Target &t, int n_in, int rows, uint32_t seed)
 {
     constexpr int kOut = 20;

@@ -1,5 +1,6 @@
-/* The contract's sentence, as a function that counts the bytes in which a row among others differs from the row
- * alone; and the negative control: kernels that break the contract must make it count some. */
+/* The contract's sentence, as a function that counts the bytes in which a row among others differs
+ * from the row alone; and the negative control: kernels that break the contract must make it count
+ * some. */
 #include "ops_support.h"
 
 #include <algorithm>
