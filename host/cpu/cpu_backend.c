@@ -11,9 +11,10 @@
 #include "arena.h"
 #include "cpu_internal.h"
 
-/* ---- Sharing work ------------------------------------------------------------------------------------- */
+/* ---- Sharing work ---------------------------------------------------------------------------- */
 
-/* A hand-off to a waiting thread costs about as long as this many int8 multiply-adds on one core. */
+/* A hand-off to a waiting thread costs about as long as this many int8 multiply-adds on one
+ * core. */
 #define MACS_PER_PART (96 * 1024)
 
 int steti_cpu_parts(const struct steti_backend *b, int64_t macs)
@@ -31,7 +32,7 @@ void steti_cpu_share(int n, int unit, int part, int n_parts, int *begin, int *en
     *end = to < n ? (int)to : n;
 }
 
-/* ---- Opening ------------------------------------------------------------------------------------------ */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 static int always(void)
 {
@@ -152,7 +153,7 @@ static void cpu_caps(const struct steti_backend *b, struct steti_backend_caps *o
     out->weight_bytes = b->weight_bytes;
 }
 
-/* ---- Memory ------------------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 static stet_status cpu_mem_alloc(struct steti_backend *b, size_t bytes, void **out, stet_error *err)
 {
@@ -183,7 +184,8 @@ static int larger(int a, int b)
     return a > b ? a : b;
 }
 
-/* Scratch, front to back: quantised rows | their scales | scores | tiles of logits | best values. */
+/* Scratch, front to back: quantised rows | their scales | scores | tiles of logits | best
+ * values. */
 static stet_status cpu_reserve(struct steti_backend *b, int max_rows, int max_in, int max_keys,
                                stet_error *err)
 {

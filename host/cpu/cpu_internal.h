@@ -1,7 +1,8 @@
 /* cpu_internal.h - what the files of the CPU backend share.
  *
  * op_*.c       check the arguments, cut the work into jobs, hand the jobs to threads
- * kernels_*.c  do one job on one thread with one instruction set; reached through struct steti_kernels
+ * kernels_*.c  do one job on one thread with one instruction set; reached through struct
+ *              steti_kernels
  *
  * README.md in this folder holds the numerics and draws the layouts.
  */
@@ -14,7 +15,8 @@
 
 #define STETI_LANES 16 /* outputs in a panel, and accumulators in a reduction */
 
-/* Rows of zeros fill the last panel; an int8 panel is also filled with zeros up to a multiple of 4 inputs.
+/* Rows of zeros fill the last panel; an int8 panel is also filled with zeros up to a multiple of 4
+ * inputs.
  *   F32: values[panel][k][16]
  *   I8:  values[panel][k / 4][16][4] */
 struct steti_matrix {
@@ -93,8 +95,8 @@ extern const struct steti_kernels steti_kernels_avx2, steti_kernels_avx2vnni, st
 /* A tile of logits: columns computed before they are looked at, and rows kept at once. */
 #define STETI_TILE_COLUMNS 256
 #define STETI_TILE_ROWS 48
-/* The vocabulary is cut into this many stretches whatever the number of threads: the order of sums over it
- * must not depend on them. */
+/* The vocabulary is cut into this many stretches whatever the number of threads: the order of sums
+ * over it must not depend on them. */
 #define STETI_SEGMENTS 64
 
 struct steti_backend {

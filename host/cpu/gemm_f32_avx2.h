@@ -1,7 +1,7 @@
 /* gemm_f32_avx2.h - float products for the two AVX2 kernel files.
  *
- * Tiles of up to 6 rows by one panel (two registers of outputs): 12 accumulators, 2 weight registers and
- * one for the row's value. One row alone takes 4 panels.
+ * Tiles of up to 6 rows by one panel (two registers of outputs): 12 accumulators, 2 weight
+ * registers and one for the row's value. One row alone takes 4 panels.
  */
 #ifndef STETI_GEMM_F32_AVX2_H
 #define STETI_GEMM_F32_AVX2_H

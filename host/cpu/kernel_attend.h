@@ -1,8 +1,8 @@
 /* kernel_attend.h - attention of one row and one head over `vf`. See kernel_rowops.h.
  *
- * Scores: 16 accumulators over head_dim (element i in lane i mod 16) and the tree of vf_sum. Softmax: exact
- * maximum first, then exp, 16 accumulators over the keys. Values: one chain of multiply-adds per output
- * over ascending keys.
+ * Scores: 16 accumulators over head_dim (element i in lane i mod 16) and the tree of vf_sum.
+ * Softmax: exact maximum first, then exp, 16 accumulators over the keys. Values: one chain of
+ * multiply-adds per output over ascending keys.
  */
 #ifndef STETI_KERNEL_ATTEND_H
 #define STETI_KERNEL_ATTEND_H

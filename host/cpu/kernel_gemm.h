@@ -1,8 +1,8 @@
 /* kernel_gemm.h - the loops around register tiles: panels outside, rows inside.
  *
- * A kernel file defines TILE functions `tile(j, row, panel, rows, panels)` that are inlined for constant
- * `rows` and `panels`. Rows are cut into chunks of nearly equal size, so that 7 rows run as 4 + 3 and
- * not as 6 + 1. A sum is never cut, so the chunks do not show in the result.
+ * A kernel file defines TILE functions `tile(j, row, panel, rows, panels)` that are inlined for
+ * constant `rows` and `panels`. Rows are cut into chunks of nearly equal size, so that 7 rows run
+ * as 4 + 3 and not as 6 + 1. A sum is never cut, so the chunks do not show in the result.
  */
 #ifndef STETI_KERNEL_GEMM_H
 #define STETI_KERNEL_GEMM_H

@@ -1,9 +1,11 @@
-/* kernel_math.h - exp and the activations over `vf`, and the epilogue of products. See kernel_rowops.h. */
+/* kernel_math.h - exp and the activations over `vf`, and the epilogue of products. See
+ * kernel_rowops.h. */
 #ifndef STETI_KERNEL_MATH_H
 #define STETI_KERNEL_MATH_H
 
-/* exp(x): x = n ln 2 + r, |r| <= ln 2 / 2, Taylor polynomial of degree 7, times 2^n. Arguments are clamped to
- * [-87, 88], where the result is normal; NaN stays NaN (the order of min's and max's operands sees to it). */
+/* exp(x): x = n ln 2 + r, |r| <= ln 2 / 2, Taylor polynomial of degree 7, times 2^n. Arguments are
+ * clamped to [-87, 88], where the result is normal; NaN stays NaN (the order of min's and max's
+ * operands sees to it). */
 VF_INLINE vf vf_exp(vf x)
 {
     const vf shift = vf_set1(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
@@ -31,8 +33,9 @@ VF_INLINE float exp_scalar(float x)
     return y[0];
 }
 
-/* x times the normal distribution function. erfc of |x| / sqrt 2 by formula 7.1.26 of Abramowitz and Stegun
- * (error below 1.5e-7); taking the tail itself for negative x loses no digits to 1 - erf. */
+/* x times the normal distribution function. erfc of |x| / sqrt 2 by formula 7.1.26 of Abramowitz
+ * and Stegun (error below 1.5e-7); taking the tail itself for negative x loses no digits to 1 -
+ * erf. */
 VF_INLINE vf vf_gelu(vf x)
 {
     const vf one = vf_set1(1.0f);
@@ -78,8 +81,8 @@ VF_INLINE vf vf_act(vf x, enum steti_act act)
     }
 }
 
-/* What happens to the finished sums of some rows and panels: sums[row][panel][16]. Not inlined: it would stand
- * in every tile once an accumulator, with all the activations. */
+/* What happens to the finished sums of some rows and panels: sums[row][panel][16]. Not inlined: it
+ * would stand in every tile once an accumulator, with all the activations. */
 static __attribute__((noinline)) void finish_tile(const struct steti_gemm_job *j, int row,
                                                   int panel, int rows, int panels,
                                                   const float *sums)

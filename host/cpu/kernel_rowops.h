@@ -1,8 +1,8 @@
 /* kernel_rowops.h - row operations, written once over the sixteen-float type `vf`.
  *
- * Included by each kernels_<isa>.c after its vf_<isa>.h. Because the sequence of operations is this text, all
- * instruction sets give the same bits. VF_FLIP is what quantised activations are xored with (0x80
- * where the product instruction wants unsigned bytes).
+ * Included by each kernels_<isa>.c after its vf_<isa>.h. Because the sequence of operations is this
+ * text, all instruction sets give the same bits. VF_FLIP is what quantised activations are xored
+ * with (0x80 where the product instruction wants unsigned bytes).
  */
 #ifndef STETI_KERNEL_ROWOPS_H
 #define STETI_KERNEL_ROWOPS_H
@@ -12,8 +12,8 @@
 /* Rows whose largest magnitude is below 2^-100 are taken as zeros: 127 / amax would overflow. */
 #define TINY_ROW 0x1p-100f
 
-/* Sets *inv to what values are multiplied with and returns the scale; a row with a NaN or an infinity gets
- * zeros and the scale NaN, which makes all its outputs NaN. */
+/* Sets *inv to what values are multiplied with and returns the scale; a row with a NaN or an
+ * infinity gets zeros and the scale NaN, which makes all its outputs NaN. */
 VF_INLINE float row_scale_of(const float *x, int n, float *inv)
 {
     vi m = vi_zero();

@@ -1,8 +1,8 @@
 /* kernels_avx2.c - AVX2 and FMA, for processors without VNNI.
  *
- * int8: vpmaddubsw wants one unsigned operand, so the sign of the weight moves to the activation:
- * w * q = |w| * (q with w's sign). |w| <= 128 and |q| <= 127, so a pair of products is at most 32512 and
- * cannot saturate 16 bits: exact, and half the instructions of widening to 16 bits first.
+ * int8: vpmaddubsw wants one unsigned operand, so the sign of the weight moves to the activation: w
+ * * q = |w| * (q with w's sign). |w| <= 128 and |q| <= 127, so a pair of products is at most 32512
+ * and cannot saturate 16 bits: exact, and half the instructions of widening to 16 bits first.
  */
 #include "cpu_internal.h"
 
@@ -84,7 +84,8 @@ static void gemm_i8(const struct steti_gemm_job *j)
 const struct steti_kernels steti_kernels_avx2 = {
     .isa = "avx2",
     .text = "avx2",
-    /* Bound by multiplications from the second row on; a full tile at least reads the weights once. */
+    /* Bound by multiplications from the second row on; a full tile at least reads the weights
+     * once. */
     .row_tile = 4,
     .quantize_row = quantize_row,
     .quantize_weights = quantize_weights,

@@ -16,7 +16,8 @@
 
 #define MAX_ROWS 6
 
-/* Assembly for the reason given in kernels_avx512.c; without {vex} the assembler takes the AVX-512 form. */
+/* Assembly for the reason given in kernels_avx512.c; without {vex} the assembler takes the AVX-512
+ * form. */
 VF_INLINE __m256i dot4(__m256i acc, __m256i q, __m256i w)
 {
     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(q), "x"(w));

@@ -1,9 +1,9 @@
 /* kernels_avx512.c - AVX-512 with VNNI.
  *
- * Tiles of up to 6 rows by 4 panels (64 outputs): 24 accumulators, 4 weight registers and one for the row's
- * value. One row alone takes 8 panels, so that there are enough independent chains to hide the latency.
- * vpdpbusd multiplies unsigned by signed bytes: activations are stored as q + 128 and 128 times the
- * sum of the weights is taken off the integer sum, which is exact.
+ * Tiles of up to 6 rows by 4 panels (64 outputs): 24 accumulators, 4 weight registers and one for
+ * the row's value. One row alone takes 8 panels, so that there are enough independent chains to
+ * hide the latency. vpdpbusd multiplies unsigned by signed bytes: activations are stored as q + 128
+ * and 128 times the sum of the weights is taken off the integer sum, which is exact.
  */
 #include "cpu_internal.h"
 
@@ -16,8 +16,8 @@
 
 #define MAX_ROWS 6
 
-/* Written as assembly because gcc copies the accumulators of some tile sizes once more in every step when it
- * sees the intrinsic; tied operands leave it no choice. */
+/* Written as assembly because gcc copies the accumulators of some tile sizes once more in every
+ * step when it sees the intrinsic; tied operands leave it no choice. */
 VF_INLINE __m512i dot4(__m512i acc, __m512i q, __m512i w)
 {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(q), "v"(w));
@@ -107,7 +107,8 @@ VF_INLINE void tile_i8(const struct steti_gemm_job *j, int row, int panel, const
 
 #define ALL_ROWS(name, panels)                                                                     \
     TILE(name, 1, panels)                                                                          \
-    TILE(name, 2, panels) TILE(name, 3, panels) TILE(name, 4, panels) TILE(name, 5, panels)        \
+    TILE(name, 2, panels)                                                                          \
+    TILE(name, 3, panels) TILE(name, 4, panels) TILE(name, 5, panels)                              \
         TILE(name, 6, panels) static const tile_fn name##_by_##panels[MAX_ROWS] = {                \
             name##_1x##panels, name##_2x##panels, name##_3x##panels,                               \
             name##_4x##panels, name##_5x##panels, name##_6x##panels}
@@ -147,8 +148,8 @@ static void gemm_i8(const struct steti_gemm_job *j)
 const struct steti_kernels steti_kernels_avx512 = {
     .isa = "avx512",
     .text = "avx512-vnni",
-    /* Measured, 512 to 2048, int8: 2 rows cost 1.1 times one row, 4 rows 1.6, 6 rows 2.3, and the 7th
-     * starts a second tile (3.0). */
+    /* Measured, 512 to 2048, int8: 2 rows cost 1.1 times one row, 4 rows 1.6, 6 rows 2.3, and the
+     * 7th starts a second tile (3.0). */
     .row_tile = 6,
     .quantize_row = quantize_row,
     .quantize_weights = quantize_weights,

@@ -1,7 +1,8 @@
-/* kernels_portable.c - the reference in plain C: the other instruction sets must equal it bit for bit.
+/* kernels_portable.c - the reference in plain C: the other instruction sets must equal it bit for
+ * bit.
  *
- * Built a second time for tests only, with STET_NEGATIVE_CONTROL: there the order of the sums depends on the
- * number of rows, and the tests of row invariance must notice.
+ * Built a second time for tests only, with STET_NEGATIVE_CONTROL: there the order of the sums
+ * depends on the number of rows, and the tests of row invariance must notice.
  */
 #include "cpu_internal.h"
 

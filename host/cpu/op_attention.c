@@ -40,7 +40,8 @@ stet_status steti_cpu_attention(struct steti_backend *b, const struct steti_atte
     for (int r = 0; r < p->n_rows; r++) {
         macs += (int64_t)p->key_count[r] * p->n_heads * p->head_dim * 2;
     }
-    /* Float dot products with their reductions: about eight times the cost of an int8 multiply-add. */
+    /* Float dot products with their reductions: about eight times the cost of an int8
+     * multiply-add. */
     steti_pool_run(b->pool, attention_share, &j, steti_cpu_parts(b, macs * 8));
     return STET_OK;
 }

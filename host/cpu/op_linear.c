@@ -1,7 +1,7 @@
 /* op_linear.c - all products of the same rows in one parallel run.
  *
- * The panels of all parts stand in one line, and each thread takes a stretch of it: no sum is split. The
- * rows are quantised once, before, and only if a part needs it.
+ * The panels of all parts stand in one line, and each thread takes a stretch of it: no sum is
+ * split. The rows are quantised once, before, and only if a part needs it.
  */
 #include "cpu_internal.h"
 

@@ -52,8 +52,8 @@ static int32_t sum_of_row(const int8_t *q, int n)
     return sum;
 }
 
-/* Row `row` of the matrix; `to` is where its first four bytes go. Four bytes move at once: the packed form is
- * a transposition of 32-bit words. */
+/* Row `row` of the matrix; `to` is where its first four bytes go. Four bytes move at once: the
+ * packed form is a transposition of 32-bit words. */
 static void place_row_i8(char *to, const int8_t *q, int n)
 {
     int i = 0;

@@ -1,4 +1,5 @@
-/* vf_avx2.h - sixteen floats in two registers. Each function equals its namesake in vf_portable.h. */
+/* vf_avx2.h - sixteen floats in two registers. Each function equals its namesake in
+ * vf_portable.h. */
 #ifndef STETI_VF_AVX2_H
 #define STETI_VF_AVX2_H
 

@@ -1,4 +1,5 @@
-/* vf_avx512.h - sixteen floats in one register. Each function equals its namesake in vf_portable.h. */
+/* vf_avx512.h - sixteen floats in one register. Each function equals its namesake in
+ * vf_portable.h. */
 #ifndef STETI_VF_AVX512_H
 #define STETI_VF_AVX512_H
 

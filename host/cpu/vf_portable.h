@@ -1,8 +1,8 @@
-/* vf_portable.h - sixteen floats in plain C: the definition that vf_avx2.h and vf_avx512.h must equal bit
- * for bit.
+/* vf_portable.h - sixteen floats in plain C: the definition that vf_avx2.h and vf_avx512.h must
+ * equal bit for bit.
  *
- * Every operation is one IEEE operation per lane, rounded to nearest even. vf_max(a, b) is a > b ? a : b,
- * so a NaN in either gives b; vf_min likewise.
+ * Every operation is one IEEE operation per lane, rounded to nearest even. vf_max(a, b) is a > b ?
+ * a : b, so a NaN in either gives b; vf_min likewise.
  */
 #ifndef STETI_VF_PORTABLE_H
 #define STETI_VF_PORTABLE_H
