@@ -11,8 +11,8 @@ struct symbol {
     int frozen;          /* a user-defined piece: never merged */
 };
 
-/* A merge that was possible when it was queued. It still is if the sizes of its symbols add up to `len`: symbols
- * only ever grow or vanish. */
+/* A merge that was possible when it was queued. It still is if the sizes of its symbols add up
+ * to `len`: symbols only ever grow or vanish. */
 struct merge {
     float score;
     int32_t left, right;
@@ -27,10 +27,11 @@ struct bpe {
     size_t n_symbols, cap_symbols;
     struct merge *heap;
     size_t n_heap, cap_heap;
-    /* Unused pieces are merged but not emitted: they are taken apart again. For each, by its index among the
-     * unused pieces: the length of the left part in the merge queued last. */
+    /* Unused pieces are merged but not emitted: they are taken apart again. For each, by its
+     * index among the unused pieces: the length of the left part in the merge queued last. */
     uint32_t *split;
-    struct steti_spm_segment *stack; /* parts still to be taken apart; id is a vocabulary tree node */
+    /* Parts still to be taken apart; id is a vocabulary tree node. */
+    struct steti_spm_segment *stack;
     size_t n_stack, cap_stack;
 };
 
@@ -119,15 +120,20 @@ static stet_status split_characters(struct bpe *b, stet_error *err)
         int32_t id;
         size_t len = steti_spm_trie_longest(&b->m->user, b->s + pos, b->n - pos, &id);
         int frozen = len > 0;
-        stet_status st = steti_grow(&symbols, &b->cap_symbols, b->n_symbols + 1, sizeof *b->symbols, err);
+        stet_status st =
+            steti_grow(&symbols, &b->cap_symbols, b->n_symbols + 1, sizeof *b->symbols, err);
         b->symbols = symbols;
         STETI_TRY(st);
         if (!frozen) {
             len = steti_spm_char_len(b->s + pos, b->n - pos);
         }
-        b->symbols[b->n_symbols] = (struct symbol){
-            (uint32_t)pos, (uint32_t)len, (int32_t)b->n_symbols - 1, (int32_t)b->n_symbols + 1,
-            steti_spm_trie_walk(&b->m->vocab, 0, b->s + pos, len), frozen};
+        b->symbols[b->n_symbols] =
+            (struct symbol){(uint32_t)pos,
+                            (uint32_t)len,
+                            (int32_t)b->n_symbols - 1,
+                            (int32_t)b->n_symbols + 1,
+                            steti_spm_trie_walk(&b->m->vocab, 0, b->s + pos, len),
+                            frozen};
         b->n_symbols++;
         pos += len;
     }
@@ -159,8 +165,8 @@ static stet_status merge_all(struct bpe *b, stet_error *err)
     return STET_OK;
 }
 
-static stet_status push_segment(struct steti_spm_segment **data, size_t *n, size_t *cap, struct steti_spm_segment x,
-                                stet_error *err)
+static stet_status push_segment(struct steti_spm_segment **data, size_t *n, size_t *cap,
+                                struct steti_spm_segment x, stet_error *err)
 {
     void *p = *data;
     stet_status st = steti_grow(&p, cap, *n + 1, sizeof x, err);
@@ -170,10 +176,10 @@ static stet_status push_segment(struct steti_spm_segment **data, size_t *n, size
     return STET_OK;
 }
 
-/* Emits the text at `begin`, taking unused pieces apart the way they were put together. On the heap, not by
- * recursion: a model can chain as many unused pieces as it likes. */
-static stet_status emit(struct bpe *b, size_t begin, struct steti_spm_segment whole, struct steti_spm_segments *out,
-                        stet_error *err)
+/* Emits the text at `begin`, taking unused pieces apart the way they were put together. On the
+ * heap, not by recursion: a model can chain as many unused pieces as it likes. */
+static stet_status emit(struct bpe *b, size_t begin, struct steti_spm_segment whole,
+                        struct steti_spm_segments *out, stet_error *err)
 {
     b->n_stack = 0;
     STETI_TRY(push_segment(&b->stack, &b->n_stack, &b->cap_stack, whole, err));
@@ -190,7 +196,8 @@ static stet_status emit(struct bpe *b, size_t begin, struct steti_spm_segment wh
         }
         right.len = x.len - left.len;
         left.id = (int32_t)steti_spm_trie_walk(&b->m->vocab, 0, b->s + begin, left.len);
-        right.id = (int32_t)steti_spm_trie_walk(&b->m->vocab, 0, b->s + begin + left.len, right.len);
+        right.id =
+            (int32_t)steti_spm_trie_walk(&b->m->vocab, 0, b->s + begin + left.len, right.len);
         STETI_TRY(push_segment(&b->stack, &b->n_stack, &b->cap_stack, right, err));
         STETI_TRY(push_segment(&b->stack, &b->n_stack, &b->cap_stack, left, err));
     }
@@ -210,13 +217,14 @@ static stet_status run(struct bpe *b, struct steti_spm_segments *out, stet_error
     STETI_TRY(merge_all(b, err));
     for (int32_t i = 0; i >= 0; i = b->symbols[i].next) {
         const struct symbol *x = &b->symbols[i];
-        STETI_TRY(emit(b, x->begin, (struct steti_spm_segment){x->len, (int32_t)x->node}, out, err));
+        STETI_TRY(
+            emit(b, x->begin, (struct steti_spm_segment){x->len, (int32_t)x->node}, out, err));
     }
     return STET_OK;
 }
 
-stet_status steti_spm_bpe(const struct steti_spm_model *m, const char *s, size_t n, struct steti_spm_segments *out,
-                          stet_error *err)
+stet_status steti_spm_bpe(const struct steti_spm_model *m, const char *s, size_t n,
+                          struct steti_spm_segments *out, stet_error *err)
 {
     struct bpe b;
     stet_status st;

@@ -14,7 +14,7 @@ stet_status steti_spm_charsmap_open(const struct steti_spm_view *blob, const cha
 void steti_spm_charsmap_close(struct steti_spm_charsmap *c);
 
 /* spm_self_test.c: encodes the samples of the file and refuses a model that disagrees with them. */
-stet_status steti_spm_self_test(const struct steti_spm_model *m, const struct steti_spm_proto *proto,
-                                stet_error *err);
+stet_status steti_spm_self_test(const struct steti_spm_model *m,
+                                const struct steti_spm_proto *proto, stet_error *err);
 
 #endif

@@ -5,8 +5,9 @@
 #include "alloc.h"
 #include "spm_build.h"
 
-/* A unit of the stored array (darts-clone 0.32). An inner unit: bits 0-7 label, bit 8 a value hangs below,
- * bits 10-30 offset, to be shifted by 8 if bit 9 is set. A value unit: bit 31 set, the value in bits 0-30. */
+/* A unit of the stored array (darts-clone 0.32). An inner unit: bits 0-7 label, bit 8 a value
+ * hangs below, bits 10-30 offset, to be shifted by 8 if bit 9 is set. A value unit: bit 31 set,
+ * the value in bits 0-30. */
 #define UNIT_VALUE 0x80000000u
 #define UNIT_HAS_VALUE 0x100u
 
@@ -20,13 +21,15 @@ static uint32_t unit_label(uint32_t unit)
     return unit & (UNIT_VALUE | 0xFFu);
 }
 
-static stet_status check_units(const struct steti_spm_charsmap *c, const char *name, stet_error *err)
+static stet_status check_units(const struct steti_spm_charsmap *c, const char *name,
+                               stet_error *err)
 {
     for (size_t i = 0; i < c->n_units; i++) {
         uint32_t unit = c->units[i];
         if ((unit & UNIT_VALUE) != 0 ? (unit & ~UNIT_VALUE) >= c->texts_len
                                      : ((uint32_t)i ^ unit_offset(unit)) >= c->n_units) {
-            return steti_fail(err, STET_E_FORMAT, "%s: precompiled_charsmap: unit %zu points outside the %s", name, i,
+            return steti_fail(err, STET_E_FORMAT,
+                              "%s: precompiled_charsmap: unit %zu points outside the %s", name, i,
                               (unit & UNIT_VALUE) != 0 ? "texts" : "array");
         }
     }
@@ -37,28 +40,32 @@ static stet_status check_texts(const char *texts, size_t len, const char *name, 
 {
     size_t begin = 0;
     if (len > 0 && texts[len - 1] != '\0') {
-        return steti_fail(err, STET_E_FORMAT, "%s: precompiled_charsmap: the texts do not end with a NUL", name);
+        return steti_fail(err, STET_E_FORMAT,
+                          "%s: precompiled_charsmap: the texts do not end with a NUL", name);
     }
     while (begin < len) {
         size_t n = strlen(texts + begin);
         if (n > STETI_SPM_MAX_RULE_TEXT) {
-            return steti_fail(err, STET_E_FORMAT,
-                              "%s: precompiled_charsmap: a rule writes %zu bytes; at most %u are supported", name, n,
-                              STETI_SPM_MAX_RULE_TEXT);
+            return steti_fail(
+                err, STET_E_FORMAT,
+                "%s: precompiled_charsmap: a rule writes %zu bytes; at most %u are supported", name,
+                n, STETI_SPM_MAX_RULE_TEXT);
         }
         begin += n + 1;
     }
     return STET_OK;
 }
 
-static stet_status read_header(struct steti_bytes *b, const char *name, uint32_t *trie_bytes, stet_error *err)
+static stet_status read_header(struct steti_bytes *b, const char *name, uint32_t *trie_bytes,
+                               stet_error *err)
 {
     if (!steti_bytes_u32le(b, trie_bytes)) {
         return steti_fail(err, STET_E_FORMAT, "%s: precompiled_charsmap has only %zu bytes", name,
                           steti_bytes_left(b));
     }
     if (*trie_bytes > steti_bytes_left(b) || *trie_bytes < 4 || *trie_bytes % 4 != 0) {
-        return steti_fail(err, STET_E_FORMAT, "%s: precompiled_charsmap: %u bytes of tree in %zu bytes", name,
+        return steti_fail(err, STET_E_FORMAT,
+                          "%s: precompiled_charsmap: %u bytes of tree in %zu bytes", name,
                           *trie_bytes, steti_bytes_left(b));
     }
     return STET_OK;
@@ -83,10 +90,11 @@ stet_status steti_spm_charsmap_open(const struct steti_spm_view *blob, const cha
     }
     out->n_units = trie_bytes / 4;
     out->texts_len = steti_bytes_left(&b) - trie_bytes;
-    for (size_t i = 0; i < out->n_units; i++) {
-        steti_bytes_u32le(&b, &out->units[i]);
+    for (size_t i = 0; i < out->n_units; i++) { /* of one load each, where a call would count */
+        const uint8_t *p = b.p + 4 * i;
+        out->units[i] = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
     }
-    memcpy(out->texts, b.p, out->texts_len);
+    memcpy(out->texts, b.p + trie_bytes, out->texts_len);
     STETI_TRY(check_units(out, name, err)); /* the model closes what is open */
     return check_texts(out->texts, out->texts_len, name, err);
 }
@@ -98,7 +106,8 @@ void steti_spm_charsmap_close(struct steti_spm_charsmap *c)
     memset(c, 0, sizeof *c);
 }
 
-size_t steti_spm_charsmap_match(const struct steti_spm_charsmap *c, const char *s, size_t n, const char **text)
+size_t steti_spm_charsmap_match(const struct steti_spm_charsmap *c, const char *s, size_t n,
+                                const char **text)
 {
     size_t best = 0;
     uint32_t pos, unit;
@@ -117,7 +126,8 @@ size_t steti_spm_charsmap_match(const struct steti_spm_charsmap *c, const char *
             break;
         }
         pos ^= unit_offset(unit);
-        if ((unit & UNIT_HAS_VALUE) != 0 && pos < c->n_units && (c->units[pos] & ~UNIT_VALUE) < c->texts_len) {
+        if ((unit & UNIT_HAS_VALUE) != 0 && pos < c->n_units &&
+            (c->units[pos] & ~UNIT_VALUE) < c->texts_len) {
             *text = c->texts + (c->units[pos] & ~UNIT_VALUE);
             best = i + 1;
         }

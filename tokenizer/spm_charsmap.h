@@ -4,9 +4,11 @@
 
 #include "spm_model.h"
 
-/* The longest rule whose source s[0..n) begins with: returns its length and sets *text (NUL-terminated);
- * 0 if there is none. Any contents of the rules are safe: the walk never leaves the array, and it ends
- * after STETI_SPM_MAX_RULE_KEY bytes, so that a rule tree with a cycle costs no more than that. */
-size_t steti_spm_charsmap_match(const struct steti_spm_charsmap *c, const char *s, size_t n, const char **text);
+/* The longest rule whose source s[0..n) begins with: returns its length and sets *text
+ * (NUL-terminated); 0 if there is none. Any contents of the rules are safe: the walk never
+ * leaves the array, and it ends after STETI_SPM_MAX_RULE_KEY bytes, so that a rule tree with a
+ * cycle costs no more than that. */
+size_t steti_spm_charsmap_match(const struct steti_spm_charsmap *c, const char *s, size_t n,
+                                const char **text);
 
 #endif

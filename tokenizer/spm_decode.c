@@ -63,7 +63,8 @@ static stet_status decode_piece(struct decoder *d, const struct steti_spm_piece 
     if (p->type == STETI_SPM_UNKNOWN) {
         return steti_buf_append(d->out, m->unk_surface, m->unk_surface_len, err);
     }
-    if (d->at_start && (m->add_dummy_prefix || m->remove_extra_whitespaces) && starts_with_mark(s, n)) {
+    if (d->at_start && (m->add_dummy_prefix || m->remove_extra_whitespaces) &&
+        starts_with_mark(s, n)) {
         s += 3;
         n -= 3;
         d->mark_seen = !m->remove_extra_whitespaces; /* else each leading mark is dropped */
@@ -82,9 +83,10 @@ static size_t gather_bytes(const struct decoder *d, size_t i, size_t n, char out
     return k;
 }
 
-/* Writes the character that starts with byte piece i; its bytes belong to its last piece. A byte that starts no
- * character becomes U+FFFD. Sets *used to the pieces taken. */
-static stet_status decode_bytes(struct decoder *d, size_t i, size_t n, size_t *used, stet_error *err)
+/* Writes the character that starts with byte piece i; its bytes belong to its last piece. A byte
+ * that starts no character becomes U+FFFD. Sets *used to the pieces taken. */
+static stet_status decode_bytes(struct decoder *d, size_t i, size_t n, size_t *used,
+                                stet_error *err)
 {
     char bytes[4];
     uint32_t cp;
@@ -114,14 +116,15 @@ static stet_status decode_all(struct decoder *d, size_t n, stet_error *err)
     return STET_OK;
 }
 
-stet_status steti_spm_decode(const struct steti_spm_model *m, const int32_t *ids, size_t n, struct steti_buf *out,
-                             uint32_t *ends, stet_error *err)
+stet_status steti_spm_decode(const struct steti_spm_model *m, const int32_t *ids, size_t n,
+                             struct steti_buf *out, uint32_t *ends, stet_error *err)
 {
     struct decoder d = {m, ids, out, out->len, ends, 1, 0};
     stet_status st;
     for (size_t i = 0; i < n; i++) {
         if (ids[i] < 0 || ids[i] >= m->n_pieces) {
-            return steti_fail(err, STET_E_INVALID, "token id %d at position %zu; the vocabulary has ids 0 .. %d",
+            return steti_fail(err, STET_E_INVALID,
+                              "token id %d at position %zu; the vocabulary has ids 0 .. %d",
                               (int)ids[i], i, (int)m->n_pieces - 1);
         }
     }

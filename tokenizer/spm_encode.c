@@ -19,7 +19,8 @@ size_t steti_spm_char_len(const char *s, size_t n)
 }
 
 stet_status steti_spm_segment(const struct steti_spm_model *m, const char *s, size_t len,
-                              struct steti_spm_text *text, struct steti_spm_segments *segments, stet_error *err)
+                              struct steti_spm_text *text, struct steti_spm_segments *segments,
+                              stet_error *err)
 {
     STETI_TRY(steti_spm_normalize(m, s, len, text, err));
     if (text->len == 0) {
@@ -29,7 +30,8 @@ stet_status steti_spm_segment(const struct steti_spm_model *m, const char *s, si
                                     : steti_spm_unigram(m, text->data, text->len, segments, err);
 }
 
-static stet_status push_piece(struct steti_pieces *out, int32_t id, uint32_t begin, uint32_t end, stet_error *err)
+static stet_status push_piece(struct steti_pieces *out, int32_t id, uint32_t begin, uint32_t end,
+                              stet_error *err)
 {
     void *data = out->data;
     stet_status st = steti_grow(&data, &out->cap, out->len + 1, sizeof *out->data, err);
@@ -40,18 +42,20 @@ static stet_status push_piece(struct steti_pieces *out, int32_t id, uint32_t beg
 }
 
 /* An unknown character as one piece a byte; the last of them stands for the source bytes. */
-static stet_status push_bytes(const struct steti_spm_model *m, const char *s, uint32_t n, const uint32_t *map,
-                              struct steti_pieces *out, stet_error *err)
+static stet_status push_bytes(const struct steti_spm_model *m, const char *s, uint32_t n,
+                              const uint32_t *map, struct steti_pieces *out, stet_error *err)
 {
     for (uint32_t i = 0; i < n; i++) {
-        STETI_TRY(push_piece(out, m->byte_ids[(unsigned char)s[i]], map[0], i + 1 < n ? map[0] : map[n], err));
+        STETI_TRY(push_piece(out, m->byte_ids[(unsigned char)s[i]], map[0],
+                             i + 1 < n ? map[0] : map[n], err));
     }
     return STET_OK;
 }
 
 /* Neighbouring unknown characters become one unknown piece. */
 static stet_status push_pieces(const struct steti_spm_model *m, const struct steti_spm_text *text,
-                               const struct steti_spm_segments *segments, struct steti_pieces *out, stet_error *err)
+                               const struct steti_spm_segments *segments, struct steti_pieces *out,
+                               stet_error *err)
 {
     size_t pos = 0;
     int after_unk = 0;
@@ -72,8 +76,8 @@ static stet_status push_pieces(const struct steti_spm_model *m, const struct ste
     return STET_OK;
 }
 
-stet_status steti_spm_encode(const struct steti_spm_model *m, const char *s, size_t len, struct steti_pieces *out,
-                             stet_error *err)
+stet_status steti_spm_encode(const struct steti_spm_model *m, const char *s, size_t len,
+                             struct steti_pieces *out, stet_error *err)
 {
     struct steti_spm_text text = {0};
     struct steti_spm_segments segments = {0};

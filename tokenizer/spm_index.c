@@ -36,8 +36,8 @@ static int in_order(const struct steti_spm_model *m, const struct entry *a, cons
     return a->head != b->head ? a->head < b->head : compare_text(m, a->id, b->id) <= 0;
 }
 
-static void merge_runs(const struct steti_spm_model *m, const struct entry *src, struct entry *dst, size_t n,
-                       size_t width)
+static void merge_runs(const struct steti_spm_model *m, const struct entry *src, struct entry *dst,
+                       size_t n, size_t width)
 {
     for (size_t begin = 0; begin < n; begin += 2 * width) {
         size_t mid = n - begin > width ? begin + width : n;
@@ -50,9 +50,10 @@ static void merge_runs(const struct steti_spm_model *m, const struct entry *src,
     }
 }
 
-/* Merge sort: a worst case without recursion, and no libc sort that might take memory behind our back.
- * Returns whichever of the two arrays holds the result. */
-static struct entry *sort_pieces(const struct steti_spm_model *m, struct entry *a, struct entry *tmp)
+/* Merge sort: a worst case without recursion, and no libc sort that might take memory behind our
+ * back. Returns whichever of the two arrays holds the result. */
+static struct entry *sort_pieces(const struct steti_spm_model *m, struct entry *a,
+                                 struct entry *tmp)
 {
     size_t n = (size_t)m->n_pieces;
     for (size_t i = 0; i < n; i++) {
@@ -68,20 +69,22 @@ static struct entry *sort_pieces(const struct steti_spm_model *m, struct entry *
     return a;
 }
 
-/* A unigram model may have a text once among the reserved pieces (control, unknown, byte), which text never
- * becomes, and once among the others. */
-static stet_status check_twins(const struct steti_spm_model *m, const struct entry *sorted, const char *name,
-                               stet_error *err)
+/* A unigram model may have a text once among the reserved pieces (control, unknown, byte), which
+ * text never becomes, and once among the others. */
+static stet_status check_twins(const struct steti_spm_model *m, const struct entry *sorted,
+                               const char *name, stet_error *err)
 {
     for (int32_t i = 1; i < m->n_pieces; i++) {
-        const struct steti_spm_piece *p = &m->pieces[sorted[i - 1].id], *q = &m->pieces[sorted[i].id];
-        if (sorted[i - 1].head != sorted[i].head || compare_text(m, sorted[i - 1].id, sorted[i].id) != 0) {
+        const struct steti_spm_piece *p = &m->pieces[sorted[i - 1].id],
+                                     *q = &m->pieces[sorted[i].id];
+        if (sorted[i - 1].head != sorted[i].head ||
+            compare_text(m, sorted[i - 1].id, sorted[i].id) != 0) {
             continue;
         }
         if (m->kind == STETI_SPM_BPE || is_reserved(p->type) == is_reserved(q->type)) {
             return steti_fail(err, STET_E_FORMAT, "%s: pieces %d and %d are both \"%.*s\"", name,
-                              (int)sorted[i - 1].id, (int)sorted[i].id, (int)(p->len < 100 ? p->len : 100),
-                              m->text + p->off);
+                              (int)sorted[i - 1].id, (int)sorted[i].id,
+                              (int)(p->len < 100 ? p->len : 100), m->text + p->off);
         }
     }
     return STET_OK;
@@ -101,8 +104,8 @@ static size_t collect(const struct steti_spm_model *m, const struct entry *sorte
     return n;
 }
 
-static stet_status build_tries(struct steti_spm_model *m, const struct entry *sorted, const char *name,
-                               stet_error *err)
+static stet_status build_tries(struct steti_spm_model *m, const struct entry *sorted,
+                               const char *name, stet_error *err)
 {
     size_t bytes = (size_t)m->n_pieces * sizeof(struct steti_spm_key);
     struct steti_spm_key *keys = steti_malloc(bytes);
@@ -113,7 +116,8 @@ static stet_status build_tries(struct steti_spm_model *m, const struct entry *so
     }
     n = collect(m, sorted, 0, keys);
     if (n == 0) {
-        st = steti_fail(err, STET_E_FORMAT, "%s: no piece of type NORMAL, USER_DEFINED or UNUSED", name);
+        st = steti_fail(err, STET_E_FORMAT, "%s: no piece of type NORMAL, USER_DEFINED or UNUSED",
+                        name);
     } else {
         st = steti_spm_trie_build(keys, n, &m->vocab, err);
     }

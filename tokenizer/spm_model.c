@@ -15,20 +15,24 @@ struct copy_state {
 
 static stet_status check_kind(const struct steti_spm_proto *p, stet_error *err)
 {
-    const char *kind = p->model_kind == STETI_SPM_WORD ? "WORD" : p->model_kind == STETI_SPM_CHAR ? "CHAR" : NULL;
+    const char *kind = p->model_kind == STETI_SPM_WORD   ? "WORD"
+                       : p->model_kind == STETI_SPM_CHAR ? "CHAR"
+                                                         : NULL;
     if (kind != NULL) {
-        return steti_fail(err, STET_E_MODEL, "%s: model type %s is not supported; UNIGRAM and BPE are", p->name,
-                          kind);
+        return steti_fail(err, STET_E_MODEL,
+                          "%s: model type %s is not supported; UNIGRAM and BPE are", p->name, kind);
     }
     if (p->model_kind != STETI_SPM_UNIGRAM && p->model_kind != STETI_SPM_BPE) {
-        return steti_fail(err, STET_E_MODEL, "%s: unknown model_type %lld; UNIGRAM (1) and BPE (2) are supported",
+        return steti_fail(err, STET_E_MODEL,
+                          "%s: unknown model_type %lld; UNIGRAM (1) and BPE (2) are supported",
                           p->name, (long long)p->model_kind);
     }
     if (p->denormalizer_charsmap.len > 0) {
         return steti_fail(err, STET_E_MODEL, "%s: denormalizer rules are not supported", p->name);
     }
     if (p->n_pieces == 0) {
-        return steti_fail(err, STET_E_FORMAT, "%s: no pieces; this is not a SentencePiece model", p->name);
+        return steti_fail(err, STET_E_FORMAT, "%s: no pieces; this is not a SentencePiece model",
+                          p->name);
     }
     return STET_OK;
 }
@@ -49,34 +53,38 @@ static int byte_of(const char *s, size_t len)
 static stet_status set_unknown(struct copy_state *c, int32_t id, stet_error *err)
 {
     if (c->m->unk_id >= 0) {
-        return steti_fail(err, STET_E_FORMAT, "%s: pieces %d and %d are both of type UNKNOWN", c->name,
-                          (int)c->m->unk_id, (int)id);
+        return steti_fail(err, STET_E_FORMAT, "%s: pieces %d and %d are both of type UNKNOWN",
+                          c->name, (int)c->m->unk_id, (int)id);
     }
     c->m->unk_id = id;
     return STET_OK;
 }
 
-static stet_status set_byte(struct copy_state *c, int32_t id, const struct steti_spm_view *text, stet_error *err)
+static stet_status set_byte(struct copy_state *c, int32_t id, const struct steti_spm_view *text,
+                            stet_error *err)
 {
     int byte = byte_of(text->data, text->len);
     if (!c->m->byte_fallback) {
-        return steti_fail(err, STET_E_FORMAT, "%s: piece %d is a byte piece, but byte_fallback is off", c->name,
+        return steti_fail(err, STET_E_FORMAT,
+                          "%s: piece %d is a byte piece, but byte_fallback is off", c->name,
                           (int)id);
     }
     if (byte < 0) {
-        return steti_fail(err, STET_E_FORMAT, "%s: byte piece %d is not <0x00> .. <0xFF>", c->name, (int)id);
+        return steti_fail(err, STET_E_FORMAT, "%s: byte piece %d is not <0x00> .. <0xFF>", c->name,
+                          (int)id);
     }
     c->m->pieces[id].byte = (uint8_t)byte;
     c->m->byte_ids[byte] = id;
     return STET_OK;
 }
 
-static stet_status set_score(struct copy_state *c, int32_t id, const struct steti_spm_proto_piece *piece,
-                             stet_error *err)
+static stet_status set_score(struct copy_state *c, int32_t id,
+                             const struct steti_spm_proto_piece *piece, stet_error *err)
 {
     struct steti_spm_model *m = c->m;
     if (!isfinite(piece->score)) {
-        return steti_fail(err, STET_E_FORMAT, "%s: the score of piece %d is not a finite number", c->name, (int)id);
+        return steti_fail(err, STET_E_FORMAT, "%s: the score of piece %d is not a finite number",
+                          c->name, (int)id);
     }
     m->pieces[id].score = piece->score;
     if (piece->type == STETI_SPM_NORMAL) {
@@ -92,8 +100,8 @@ static stet_status copy_piece(void *ctx, const struct steti_spm_proto_piece *pie
     int32_t id = m->n_pieces;
     struct steti_spm_piece *out = &m->pieces[id];
     if (piece->type < STETI_SPM_NORMAL || piece->type > STETI_SPM_BYTE) {
-        return steti_fail(err, STET_E_FORMAT, "%s: piece %d has the unknown type %lld", c->name, (int)id,
-                          (long long)piece->type);
+        return steti_fail(err, STET_E_FORMAT, "%s: piece %d has the unknown type %lld", c->name,
+                          (int)id, (long long)piece->type);
     }
     out->off = (uint32_t)c->text_len;
     out->len = (uint32_t)piece->text.len;
@@ -116,13 +124,15 @@ static stet_status copy_piece(void *ctx, const struct steti_spm_proto_piece *pie
     }
 }
 
-static stet_status copy_pieces(struct steti_spm_model *m, const struct steti_spm_proto *p, stet_error *err)
+static stet_status copy_pieces(struct steti_spm_model *m, const struct steti_spm_proto *p,
+                               stet_error *err)
 {
     struct copy_state c = {m, p->name, 0};
     m->text = steti_malloc(p->piece_bytes);
     m->pieces = steti_calloc(p->n_pieces, sizeof *m->pieces);
     if (m->text == NULL || m->pieces == NULL) {
-        return steti_fail_nomem(err, "the pieces of a tokenizer", p->piece_bytes + p->n_pieces * sizeof *m->pieces);
+        return steti_fail_nomem(err, "the pieces of a tokenizer",
+                                p->piece_bytes + p->n_pieces * sizeof *m->pieces);
     }
     STETI_TRY(steti_spm_proto_pieces(p, copy_piece, &c, err));
     if (m->unk_id < 0) {
@@ -133,7 +143,8 @@ static stet_status copy_pieces(struct steti_spm_model *m, const struct steti_spm
     }
     for (int i = 0; m->byte_fallback && i < 256; i++) {
         if (m->byte_ids[i] < 0) {
-            return steti_fail(err, STET_E_FORMAT, "%s: byte_fallback is on, but piece <0x%02X> is missing", p->name,
+            return steti_fail(err, STET_E_FORMAT,
+                              "%s: byte_fallback is on, but piece <0x%02X> is missing", p->name,
                               (unsigned)i);
         }
     }
@@ -157,20 +168,23 @@ static stet_status number_unused(struct steti_spm_model *m, stet_error *err)
 }
 
 /* The control piece of that text. An empty name in the file stands for the usual one. */
-static int32_t control_id(const struct steti_spm_model *m, const struct steti_spm_view *name, const char *usual)
+static int32_t control_id(const struct steti_spm_model *m, const struct steti_spm_view *name,
+                          const char *usual)
 {
     const char *text = name->len > 0 ? name->data : usual;
     size_t len = name->len > 0 ? name->len : strlen(usual);
     for (int32_t id = 0; id < m->n_pieces; id++) {
         const struct steti_spm_piece *p = &m->pieces[id];
-        if (p->type == STETI_SPM_CONTROL && p->len == len && memcmp(m->text + p->off, text, len) == 0) {
+        if (p->type == STETI_SPM_CONTROL && p->len == len &&
+            memcmp(m->text + p->off, text, len) == 0) {
             return id;
         }
     }
     return -1;
 }
 
-static stet_status copy_unk_surface(struct steti_spm_model *m, const struct steti_spm_view *v, stet_error *err)
+static stet_status copy_unk_surface(struct steti_spm_model *m, const struct steti_spm_view *v,
+                                    stet_error *err)
 {
     /* U+2047 between spaces is what the format prescribes when the file says nothing. */
     const char *text = v->set ? v->data : " \xE2\x81\x87 ";
@@ -194,7 +208,8 @@ static void copy_options(struct steti_spm_model *m, const struct steti_spm_proto
     m->min_score = FLT_MAX;
 }
 
-static stet_status build(struct steti_spm_model *m, const struct steti_spm_proto *p, stet_error *err)
+static stet_status build(struct steti_spm_model *m, const struct steti_spm_proto *p,
+                         stet_error *err)
 {
     STETI_TRY(check_kind(p, err));
     copy_options(m, p);
@@ -209,8 +224,8 @@ static stet_status build(struct steti_spm_model *m, const struct steti_spm_proto
     return steti_spm_self_test(m, p, err);
 }
 
-stet_status steti_spm_model_open(const void *data, size_t len, const char *name, struct steti_spm_model *out,
-                                 stet_error *err)
+stet_status steti_spm_model_open(const void *data, size_t len, const char *name,
+                                 struct steti_spm_model *out, stet_error *err)
 {
     struct steti_spm_proto proto;
     stet_status st;

@@ -40,7 +40,8 @@ static stet_status reserve(struct steti_spm_text *t, size_t extra, stet_error *e
         return STET_OK;
     }
     if (extra > MAX_NORMALIZED - t->len) {
-        return steti_fail(err, STET_E_TOO_LONG, "the normalised text exceeds %zu bytes", MAX_NORMALIZED);
+        return steti_fail(err, STET_E_TOO_LONG, "the normalised text exceeds %zu bytes",
+                          MAX_NORMALIZED);
     }
     st = steti_grow(&data, &t->cap_data, t->len + extra + 1, 1, err);
     t->data = data;
@@ -99,8 +100,8 @@ static int is_one_space(const struct chunk *c)
     return c->len == 1 && c->text[0] == ' ';
 }
 
-/* Writes a chunk without the spaces that continue a run of spaces. Returns whether it ended in a space
- * (in *after_space; unchanged if nothing was written). */
+/* Writes a chunk without the spaces that continue a run of spaces. Returns whether it ended in a
+ * space (in *after_space; unchanged if nothing was written). */
 static stet_status put_chunk(const struct run *r, struct chunk c, int *after_space, stet_error *err)
 {
     while (*after_space && c.len > 0 && c.text[0] == ' ') {
@@ -122,7 +123,8 @@ static stet_status put_chunk(const struct run *r, struct chunk c, int *after_spa
     return STET_OK;
 }
 
-/* Also takes marks that the text itself ended with, and even the inserted one: as the reference library. */
+/* Also takes marks that the text itself ended with, and even the inserted one: as the reference
+ * library. */
 static void trim_end(const struct run *r, size_t *end)
 {
     struct steti_spm_text *t = r->out;

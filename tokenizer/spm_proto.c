@@ -5,18 +5,29 @@
 enum wire { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
 /* Field numbers of the messages. */
-enum { MODEL_PIECES = 1, MODEL_TRAINER = 2, MODEL_NORMALIZER = 3, MODEL_SELF_TEST = 4, MODEL_DENORMALIZER = 5 };
+enum {
+    MODEL_PIECES = 1,
+    MODEL_TRAINER = 2,
+    MODEL_NORMALIZER = 3,
+    MODEL_SELF_TEST = 4,
+    MODEL_DENORMALIZER = 5
+};
 enum { PIECE_TEXT = 1, PIECE_SCORE = 2, PIECE_TYPE = 3 };
 enum {
-    TRAINER_KIND = 3, TRAINER_SUFFIX = 24, TRAINER_BYTE_FALLBACK = 35, TRAINER_UNK_SURFACE = 44,
-    TRAINER_BOS = 46, TRAINER_EOS = 47, TRAINER_PAD = 48
+    TRAINER_KIND = 3,
+    TRAINER_SUFFIX = 24,
+    TRAINER_BYTE_FALLBACK = 35,
+    TRAINER_UNK_SURFACE = 44,
+    TRAINER_BOS = 46,
+    TRAINER_EOS = 47,
+    TRAINER_PAD = 48
 };
 enum { NORMALIZER_CHARSMAP = 2, NORMALIZER_DUMMY = 3, NORMALIZER_EXTRA = 4, NORMALIZER_ESCAPE = 5 };
 enum { SELF_TEST_SAMPLES = 1 };
 enum { SAMPLE_INPUT = 1, SAMPLE_EXPECTED = 2 };
 
-/* A field whose number is known but whose wire type is not the expected one counts as unknown: the number
- * and the wire type together name a field. */
+/* A field whose number is known but whose wire type is not the expected one counts as unknown:
+ * the number and the wire type together name a field. */
 #define FIELD(number, wire) ((uint64_t)(number) << 3 | (wire))
 
 struct field {
@@ -25,13 +36,16 @@ struct field {
     struct steti_bytes bytes; /* of BYTES */
 };
 
-static stet_status broken(const char *name, const struct steti_bytes *at, const char *what, stet_error *err)
+static stet_status broken(const char *name, const struct steti_bytes *at, const char *what,
+                          stet_error *err)
 {
-    return steti_fail(err, STET_E_FORMAT, "%s: %s at offset %zu; the file is damaged or not a SentencePiece model",
+    return steti_fail(err, STET_E_FORMAT,
+                      "%s: %s at offset %zu; the file is damaged or not a SentencePiece model",
                       name, what, steti_bytes_offset(at));
 }
 
-static stet_status read_bytes(const char *name, struct steti_bytes *b, struct field *f, stet_error *err)
+static stet_status read_bytes(const char *name, struct steti_bytes *b, struct field *f,
+                              stet_error *err)
 {
     uint64_t len;
     if (!steti_bytes_varint(b, &len)) {
@@ -44,7 +58,8 @@ static stet_status read_bytes(const char *name, struct steti_bytes *b, struct fi
 }
 
 /* Reads the next field of a message that is not at its end. */
-static stet_status next_field(const char *name, struct steti_bytes *b, struct field *f, stet_error *err)
+static stet_status next_field(const char *name, struct steti_bytes *b, struct field *f,
+                              stet_error *err)
 {
     struct steti_bytes start = *b;
     uint32_t v32 = 0;
@@ -91,8 +106,8 @@ static float as_float(const struct field *f)
     return v;
 }
 
-static stet_status read_piece(const char *name, struct steti_bytes b, struct steti_spm_proto_piece *out,
-                              stet_error *err)
+static stet_status read_piece(const char *name, struct steti_bytes b,
+                              struct steti_spm_proto_piece *out, stet_error *err)
 {
     memset(out, 0, sizeof *out);
     out->type = STETI_SPM_NORMAL;
@@ -175,7 +190,8 @@ static stet_status read_normalizer(struct steti_spm_proto *p, struct steti_bytes
     return STET_OK;
 }
 
-static stet_status read_denormalizer(struct steti_spm_proto *p, struct steti_bytes b, stet_error *err)
+static stet_status read_denormalizer(struct steti_spm_proto *p, struct steti_bytes b,
+                                     stet_error *err)
 {
     while (steti_bytes_left(&b) > 0) {
         struct field f;
@@ -187,8 +203,8 @@ static stet_status read_denormalizer(struct steti_spm_proto *p, struct steti_byt
     return STET_OK;
 }
 
-static stet_status read_sample(const char *name, struct steti_bytes b, struct steti_spm_proto_sample *out,
-                               stet_error *err)
+static stet_status read_sample(const char *name, struct steti_bytes b,
+                               struct steti_spm_proto_sample *out, stet_error *err)
 {
     memset(out, 0, sizeof *out);
     while (steti_bytes_left(&b) > 0) {
@@ -204,8 +220,8 @@ static stet_status read_sample(const char *name, struct steti_bytes b, struct st
 }
 
 /* With fn == NULL the samples are only read and counted in *n. */
-static stet_status each_sample(const char *name, struct steti_bytes b, steti_spm_sample_fn fn, void *ctx,
-                               size_t *n, stet_error *err)
+static stet_status each_sample(const char *name, struct steti_bytes b, steti_spm_sample_fn fn,
+                               void *ctx, size_t *n, stet_error *err)
 {
     while (steti_bytes_left(&b) > 0) {
         struct steti_spm_proto_sample sample;
@@ -231,7 +247,8 @@ static stet_status count_piece(struct steti_spm_proto *p, const struct field *f,
         return steti_fail(err, STET_E_FORMAT, "%s: piece %zu is empty", p->name, p->n_pieces);
     }
     if (piece.text.len > STETI_SPM_MAX_PIECE) {
-        return steti_fail(err, STET_E_FORMAT, "%s: piece %zu has %zu bytes; at most %u are supported", p->name,
+        return steti_fail(err, STET_E_FORMAT,
+                          "%s: piece %zu has %zu bytes; at most %u are supported", p->name,
                           p->n_pieces, piece.text.len, STETI_SPM_MAX_PIECE);
     }
     p->n_pieces++;
@@ -239,7 +256,8 @@ static stet_status count_piece(struct steti_spm_proto *p, const struct field *f,
     return STET_OK;
 }
 
-static stet_status read_model_field(struct steti_spm_proto *p, const struct field *f, stet_error *err)
+static stet_status read_model_field(struct steti_spm_proto *p, const struct field *f,
+                                    stet_error *err)
 {
     switch (f->tag) {
     case FIELD(MODEL_PIECES, WIRE_BYTES):
@@ -257,8 +275,8 @@ static stet_status read_model_field(struct steti_spm_proto *p, const struct fiel
     }
 }
 
-stet_status steti_spm_proto_read(const void *data, size_t len, const char *name, struct steti_spm_proto *out,
-                                 stet_error *err)
+stet_status steti_spm_proto_read(const void *data, size_t len, const char *name,
+                                 struct steti_spm_proto *out, stet_error *err)
 {
     struct steti_bytes b;
     memset(out, 0, sizeof *out);
@@ -279,8 +297,8 @@ stet_status steti_spm_proto_read(const void *data, size_t len, const char *name,
     return STET_OK;
 }
 
-stet_status steti_spm_proto_pieces(const struct steti_spm_proto *p, steti_spm_piece_fn fn, void *ctx,
-                                   stet_error *err)
+stet_status steti_spm_proto_pieces(const struct steti_spm_proto *p, steti_spm_piece_fn fn,
+                                   void *ctx, stet_error *err)
 {
     struct steti_bytes b = p->file;
     while (steti_bytes_left(&b) > 0) {
@@ -296,8 +314,8 @@ stet_status steti_spm_proto_pieces(const struct steti_spm_proto *p, steti_spm_pi
     return STET_OK;
 }
 
-stet_status steti_spm_proto_samples(const struct steti_spm_proto *p, steti_spm_sample_fn fn, void *ctx,
-                                    stet_error *err)
+stet_status steti_spm_proto_samples(const struct steti_spm_proto *p, steti_spm_sample_fn fn,
+                                    void *ctx, stet_error *err)
 {
     struct steti_bytes b = p->file;
     size_t n = 0;

@@ -40,18 +40,19 @@ struct steti_spm_proto_sample {
 };
 
 /* Reads every field once and counts the repeated ones. The views point into data. */
-stet_status steti_spm_proto_read(const void *data, size_t len, const char *name, struct steti_spm_proto *out,
-                                 stet_error *err);
+stet_status steti_spm_proto_read(const void *data, size_t len, const char *name,
+                                 struct steti_spm_proto *out, stet_error *err);
 
 /* Calls fn for every piece, in order; stops at the first failure. */
-typedef stet_status (*steti_spm_piece_fn)(void *ctx, const struct steti_spm_proto_piece *piece, stet_error *err);
-stet_status steti_spm_proto_pieces(const struct steti_spm_proto *p, steti_spm_piece_fn fn, void *ctx,
-                                   stet_error *err);
+typedef stet_status (*steti_spm_piece_fn)(void *ctx, const struct steti_spm_proto_piece *piece,
+                                          stet_error *err);
+stet_status steti_spm_proto_pieces(const struct steti_spm_proto *p, steti_spm_piece_fn fn,
+                                   void *ctx, stet_error *err);
 
 /* The same for the self-test samples. */
 typedef stet_status (*steti_spm_sample_fn)(void *ctx, const struct steti_spm_proto_sample *sample,
                                            stet_error *err);
-stet_status steti_spm_proto_samples(const struct steti_spm_proto *p, steti_spm_sample_fn fn, void *ctx,
-                                    stet_error *err);
+stet_status steti_spm_proto_samples(const struct steti_spm_proto *p, steti_spm_sample_fn fn,
+                                    void *ctx, stet_error *err);
 
 #endif

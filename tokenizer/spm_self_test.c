@@ -4,7 +4,8 @@
 #include "spm_build.h"
 #include "spm_encode.h"
 
-/* The trainer of a model may store sample texts with the pieces it cut them into, joined by spaces. */
+/* The trainer of a model may store sample texts with the pieces it cut them into, joined by
+ * spaces. */
 struct self_test {
     const struct steti_spm_model *m;
     const char *name;
@@ -34,18 +35,20 @@ static int32_t vocab_id(const struct steti_spm_model *m, const char *s, size_t n
 }
 
 /* The text that a segment shows: byte pieces are spelled out, as "<0x41>". */
-static int same_as_segment(const struct steti_spm_model *m, struct steti_spm_segment x, const char *s,
-                           const struct steti_spm_view *list, size_t *pos)
+static int same_as_segment(const struct steti_spm_model *m, struct steti_spm_segment x,
+                           const char *s, const struct steti_spm_view *list, size_t *pos)
 {
     struct steti_spm_view word;
     if (x.id != m->unk_id || !m->byte_fallback) {
-        int fits = *pos <= list->len && list->len - *pos >= x.len && memcmp(list->data + *pos, s, x.len) == 0;
+        int fits = *pos <= list->len && list->len - *pos >= x.len &&
+                   memcmp(list->data + *pos, s, x.len) == 0;
         *pos += x.len;
         return fits;
     }
     for (uint32_t i = 0; i < x.len; i++) {
         const struct steti_spm_piece *p = &m->pieces[m->byte_ids[(unsigned char)s[i]]];
-        if (!next_word(list, pos, &word) || word.len != p->len || memcmp(word.data, m->text + p->off, p->len) != 0) {
+        if (!next_word(list, pos, &word) || word.len != p->len ||
+            memcmp(word.data, m->text + p->off, p->len) != 0) {
             return 0;
         }
     }
@@ -76,7 +79,8 @@ static int same_pieces(const struct self_test *t, const struct steti_spm_view *e
     return pos == expected->len;
 }
 
-/* Two cuts of equal score are equally right for a unigram model: rounding may have decided between them. */
+/* Two cuts of equal score are equally right for a unigram model: rounding may have decided
+ * between them. */
 static float expected_score(const struct steti_spm_model *m, const struct steti_spm_view *expected)
 {
     struct steti_spm_view word;
@@ -94,29 +98,35 @@ static float own_score(const struct self_test *t)
     float sum = 0;
     for (size_t i = 0; i < t->segments.len; i++) {
         struct steti_spm_segment x = t->segments.data[i];
-        sum += x.id == t->m->unk_id ? steti_spm_unk_score(t->m) : steti_spm_piece_score(t->m, x.id, x.len);
+        sum += x.id == t->m->unk_id ? steti_spm_unk_score(t->m)
+                                    : steti_spm_piece_score(t->m, x.id, x.len);
     }
     return sum;
 }
 
-static stet_status check_sample(void *ctx, const struct steti_spm_proto_sample *sample, stet_error *err)
+static stet_status check_sample(void *ctx, const struct steti_spm_proto_sample *sample,
+                                stet_error *err)
 {
     struct self_test *t = ctx;
     t->segments.len = 0;
-    STETI_TRY(steti_spm_segment(t->m, sample->input.data, sample->input.len, &t->text, &t->segments, err));
+    STETI_TRY(steti_spm_segment(t->m, sample->input.data, sample->input.len, &t->text, &t->segments,
+                                err));
     t->n_done++;
     if (same_pieces(t, &sample->expected)) {
         return STET_OK;
     }
-    if (t->m->kind == STETI_SPM_UNIGRAM && fabsf(expected_score(t->m, &sample->expected) - own_score(t)) <= 1e-7f) {
+    if (t->m->kind == STETI_SPM_UNIGRAM &&
+        fabsf(expected_score(t->m, &sample->expected) - own_score(t)) <= 1e-7f) {
         return STET_OK;
     }
     return steti_fail(err, STET_E_FORMAT,
-                      "%s: self-test sample %zu is not cut into the pieces that the file expects; the file is damaged",
+                      "%s: self-test sample %zu is not cut into the pieces that the file expects; "
+                      "the file is damaged",
                       t->name, t->n_done - 1);
 }
 
-stet_status steti_spm_self_test(const struct steti_spm_model *m, const struct steti_spm_proto *proto, stet_error *err)
+stet_status steti_spm_self_test(const struct steti_spm_model *m,
+                                const struct steti_spm_proto *proto, stet_error *err)
 {
     struct self_test t;
     stet_status st;

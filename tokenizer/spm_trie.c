@@ -109,7 +109,8 @@ static int fits(const struct builder *b, uint32_t base, const struct children *c
     return 1;
 }
 
-/* Only children take the holes of old blocks; families look at the newest slots, which are the emptiest. */
+/* Only children take the holes of old blocks; families look at the newest slots, which are the
+ * emptiest. */
 static stet_status find_base(struct work *w, uint32_t *base, stet_error *err)
 {
     struct children *c = &w->children;
@@ -185,8 +186,8 @@ static stet_status build(struct work *w, size_t n, stet_error *err)
     return STET_OK;
 }
 
-stet_status steti_spm_trie_build(const struct steti_spm_key *keys, size_t n, struct steti_spm_trie *out,
-                                 stet_error *err)
+stet_status steti_spm_trie_build(const struct steti_spm_key *keys, size_t n,
+                                 struct steti_spm_trie *out, stet_error *err)
 {
     struct work *w;
     stet_status st;
@@ -227,7 +228,8 @@ uint32_t steti_spm_trie_walk(const struct steti_spm_trie *t, uint32_t node, cons
     return node;
 }
 
-size_t steti_spm_trie_longest(const struct steti_spm_trie *t, const char *s, size_t n, int32_t *value)
+size_t steti_spm_trie_longest(const struct steti_spm_trie *t, const char *s, size_t n,
+                              int32_t *value)
 {
     uint32_t node = 0;
     size_t best = 0;

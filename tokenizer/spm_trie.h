@@ -1,7 +1,8 @@
 /* spm_trie.h - a set of byte strings, each with a number, walked one byte at a time.
  *
- * A double array: the child of node s by byte c, if there is one, is slot base[s] ^ c, and says so by
- * check == s. One array access a byte, 12 bytes a slot, built in linear time from sorted keys.
+ * A double array: the child of node s by byte c, if there is one, is slot base[s] ^ c, and says
+ * so by check == s. One array access a byte, 12 bytes a slot, built in linear time from sorted
+ * keys.
  *
  *   slot:    0          1 .. 255        256 ..
  *          root     |   blocks of 256: all children of a node lie in one block   |
@@ -33,22 +34,27 @@ struct steti_spm_key {
     int32_t value; /* not negative */
 };
 
-/* Keys must be sorted by their bytes (as unsigned) and differ. With no keys the trie matches nothing. */
-stet_status steti_spm_trie_build(const struct steti_spm_key *keys, size_t n, struct steti_spm_trie *out,
-                                 stet_error *err);
+/* Keys must be sorted by their bytes (as unsigned) and differ. With no keys the trie matches
+ * nothing. */
+stet_status steti_spm_trie_build(const struct steti_spm_key *keys, size_t n,
+                                 struct steti_spm_trie *out, stet_error *err);
 void steti_spm_trie_free(struct steti_spm_trie *t); /* legal on a zeroed trie */
 
 /* The child of `node` (0 = root) by byte c, or STETI_SPM_TRIE_NONE. The trie must have slots. */
-static inline uint32_t steti_spm_trie_step(const struct steti_spm_trie *t, uint32_t node, unsigned char c)
+static inline uint32_t steti_spm_trie_step(const struct steti_spm_trie *t, uint32_t node,
+                                           unsigned char c)
 {
     uint32_t next = t->slots[node].base ^ c;
     return t->slots[next].check == node ? next : STETI_SPM_TRIE_NONE;
 }
 
-/* Follows n bytes from `node`; STETI_SPM_TRIE_NONE when there is no such path or node is that already. */
-uint32_t steti_spm_trie_walk(const struct steti_spm_trie *t, uint32_t node, const char *s, size_t n);
+/* Follows n bytes from `node`; STETI_SPM_TRIE_NONE when there is no such path or node is that
+ * already. */
+uint32_t steti_spm_trie_walk(const struct steti_spm_trie *t, uint32_t node, const char *s,
+                             size_t n);
 
 /* Length of the longest key that s[0..n) begins with, and its value; 0 when there is none. */
-size_t steti_spm_trie_longest(const struct steti_spm_trie *t, const char *s, size_t n, int32_t *value);
+size_t steti_spm_trie_longest(const struct steti_spm_trie *t, const char *s, size_t n,
+                              int32_t *value);
 
 #endif

@@ -4,8 +4,8 @@
 #define UNK_PENALTY 10.0f
 #define USER_BONUS 0.1 /* a byte; as the reference library has it */
 
-/* The best way to reach a byte position. Kept per position rather than as a lattice: with a unigram model a
- * path's score is the score at the piece's start plus the piece's own. */
+/* The best way to reach a byte position. Kept per position rather than as a lattice: with a
+ * unigram model a path's score is the score at the piece's start plus the piece's own. */
 struct best {
     float score;
     int32_t start; /* of the last piece; -1: not reached */
@@ -26,8 +26,8 @@ float steti_spm_unk_score(const struct steti_spm_model *m)
     return m->min_score - UNK_PENALTY;
 }
 
-/* All sums are float, so that near-ties go the way they do in the reference library. Equal scores keep the earlier
- * start. */
+/* All sums are float, so that near-ties go the way they do in the reference library. Equal
+ * scores keep the earlier start. */
 static void offer(struct best *b, float candidate, size_t start, int32_t id)
 {
     if (b->start < 0 || candidate > b->score) {
@@ -37,8 +37,10 @@ static void offer(struct best *b, float candidate, size_t start, int32_t id)
     }
 }
 
-/* Offers every piece that starts at `start`. Returns 1 if one of them is exactly one character long. */
-static int offer_pieces(const struct steti_spm_model *m, const char *s, size_t n, size_t start, struct best *best)
+/* Offers every piece that starts at `start`. Returns 1 if one of them is exactly one character
+ * long. */
+static int offer_pieces(const struct steti_spm_model *m, const char *s, size_t n, size_t start,
+                        struct best *best)
 {
     size_t one = steti_spm_char_len(s + start, n - start);
     float so_far = best[start].score;
@@ -61,7 +63,8 @@ static int offer_pieces(const struct steti_spm_model *m, const char *s, size_t n
 }
 
 /* Follows the best path back from the end. */
-static stet_status collect(const struct best *best, size_t n, struct steti_spm_segments *out, stet_error *err)
+static stet_status collect(const struct best *best, size_t n, struct steti_spm_segments *out,
+                           stet_error *err)
 {
     size_t count = 0;
     void *data = out->data;

@@ -15,7 +15,8 @@ struct steti_tokenizer {
 };
 
 /* In the order they are looked for. */
-static const char *const file_names[] = {"spiece.model", "sentencepiece.bpe.model", "tokenizer.model"};
+static const char *const file_names[] = {"spiece.model", "sentencepiece.bpe.model",
+                                         "tokenizer.model"};
 
 void steti_pieces_free(struct steti_pieces *p)
 {
@@ -50,12 +51,12 @@ stet_status steti_tokenizer_open(const char *folder, struct steti_tokenizer **ou
         steti_free(path);
         return st;
     }
-    return steti_fail(err, STET_E_IO, "%s: no tokenizer; one of %s, %s, %s is needed", folder, file_names[0],
-                      file_names[1], file_names[2]);
+    return steti_fail(err, STET_E_IO, "%s: no tokenizer; one of %s, %s, %s is needed", folder,
+                      file_names[0], file_names[1], file_names[2]);
 }
 
-stet_status steti_tokenizer_open_spm(const void *data, size_t len, const char *name, struct steti_tokenizer **out,
-                                     stet_error *err)
+stet_status steti_tokenizer_open_spm(const void *data, size_t len, const char *name,
+                                     struct steti_tokenizer **out, stet_error *err)
 {
     struct steti_tokenizer *t = steti_malloc(sizeof *t);
     stet_status st;
@@ -84,7 +85,8 @@ stet_status steti_tokenizer_encode(const struct steti_tokenizer *t, const char *
                                    struct steti_pieces *out, stet_error *err)
 {
     if (len > MAX_TEXT) {
-        return steti_fail(err, STET_E_TOO_LONG, "text of %zu bytes; at most %zu are supported", len, MAX_TEXT);
+        return steti_fail(err, STET_E_TOO_LONG, "text of %zu bytes; at most %zu are supported", len,
+                          MAX_TEXT);
     }
     return steti_spm_encode(&t->spm, text, len, out, err);
 }

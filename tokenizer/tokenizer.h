@@ -3,9 +3,9 @@
  * A tokenizer is immutable after opening and may be used from any thread.
  *
  * Offset laws, for the n pieces of a text of len bytes (tests check them on hostile text):
- *   0 <= begin[i] <= end[i] <= len;  end[i] <= begin[i + 1];  begin[0] == 0;  end[n - 1] == len (if n > 0);
- *   end[i] == begin[i + 1]: the pieces cover the text without gaps. A piece may be empty (an inserted
- *   word-boundary mark, or the second of several pieces made from one source character).
+ *   0 <= begin[i] <= end[i] <= len;  begin[0] == 0;  end[n - 1] == len (if n > 0);
+ *   end[i] == begin[i + 1]: the pieces cover the text without gaps. A piece may be empty (an
+ *   inserted word-boundary mark, or one of several pieces made from one source character).
  */
 #ifndef STETI_TOKENIZER_H
 #define STETI_TOKENIZER_H
@@ -31,7 +31,8 @@ struct steti_pieces {
 };
 void steti_pieces_free(struct steti_pieces *p);
 
-/* Opens the tokenizer of a model folder: spiece.model, else sentencepiece.bpe.model, else tokenizer.model.
+/* Opens the tokenizer of a model folder: spiece.model, else sentencepiece.bpe.model, else
+ * tokenizer.model.
  * STET_E_IO: none of them is there or it cannot be read (message lists the names tried).
  * STET_E_FORMAT: the file is broken (message: path and offset or field).
  * STET_E_MODEL: the file asks for something that is not supported (message: what). */
@@ -42,16 +43,17 @@ stet_status steti_tokenizer_open_spm(const void *data, size_t len, const char *n
                                      struct steti_tokenizer **out, stet_error *err);
 void steti_tokenizer_close(struct steti_tokenizer *t); /* NULL is legal */
 
-/* Appends the pieces of text[0..len) to out (out->len grows; without end-of-sentence token). Any bytes are
- * legal; each byte outside a valid UTF-8 sequence is treated as one U+FFFD, as the reference library does. Literal "</s>" and the like in the text never become
- * control ids. len <= 1 GiB, else STET_E_TOO_LONG. On failure out->len is unchanged.
- * Linear in len (times log) for any text. */
+/* Appends the pieces of text[0..len) to out (out->len grows; without end-of-sentence token). Any
+ * bytes are legal; each byte outside a valid UTF-8 sequence is treated as one U+FFFD, as the
+ * reference library does. Literal "</s>" and the like in the text never become control ids. len
+ * <= 1 GiB, else STET_E_TOO_LONG. On failure out->len is unchanged. Linear in len (times log)
+ * for any text. */
 stet_status steti_tokenizer_encode(const struct steti_tokenizer *t, const char *text, size_t len,
                                    struct steti_pieces *out, stet_error *err);
 
-/* Appends the text of ids[0..n) to out, as the reference library's decode does. If ends is not NULL, ends[i] is
- * set to out->len after piece i, counted from out->len at the call: piece i wrote
- * [ends[i - 1], ends[i]). Control ids write nothing. Ids out of range: STET_E_INVALID. */
+/* Appends the text of ids[0..n) to out, as the reference library's decode does. If ends is not
+ * NULL, ends[i] is set to out->len after piece i, counted from out->len at the call: piece i
+ * wrote [ends[i - 1], ends[i]). Control ids write nothing. Ids out of range: STET_E_INVALID. */
 stet_status steti_tokenizer_decode(const struct steti_tokenizer *t, const int32_t *ids, size_t n,
                                    struct steti_buf *out, uint32_t *ends, stet_error *err);
 
@@ -62,7 +64,8 @@ int32_t steti_tokenizer_eos_id(const struct steti_tokenizer *t);
 int32_t steti_tokenizer_bos_id(const struct steti_tokenizer *t);
 int32_t steti_tokenizer_pad_id(const struct steti_tokenizer *t);
 
-/* The piece as stored (U+2581 marks a word boundary), its length in *len; NULL for an id out of range. */
+/* The piece as stored (U+2581 marks a word boundary), its length in *len; NULL for an id out of
+ * range. */
 const char *steti_tokenizer_piece(const struct steti_tokenizer *t, int32_t id, size_t *len);
 
 /* "sentencepiece unigram", "sentencepiece bpe"; static storage. */

@@ -1,5 +1,5 @@
-/* Any bytes as a text, through a unigram and a BPE model. The models come from the folder STET_FIXTURES: the
- * environment variable of that name, else the compile definition. */
+/* Any bytes as a text, through a unigram and a BPE model. The models come from the folder
+ * STET_FIXTURES: the environment variable of that name, else the compile definition. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,7 +33,8 @@ static void open_models(void)
         struct steti_file_map map;
         char path[4096];
         stet_error err = {.struct_size = sizeof err};
-        snprintf(path, sizeof path, "%s/tokenizer/%s.model", folder != NULL ? folder : STET_FIXTURES, names[i]);
+        snprintf(path, sizeof path, "%s/tokenizer/%s.model",
+                 folder != NULL ? folder : STET_FIXTURES, names[i]);
         if (steti_file_map_open(path, (size_t)1 << 24, &map, &err) != STET_OK ||
             steti_tokenizer_open_spm(map.data, map.len, path, &models[i], &err) != STET_OK) {
             fprintf(stderr, "%s\n", err.message);

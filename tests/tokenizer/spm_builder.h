@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-namespace spm {
+namespace spm
+{
 
 enum Type { kNormal = 1, kUnknown = 2, kControl = 3, kUser = 4, kUnused = 5, kByte = 6 };
 enum Kind { kUnigram = 1, kBpe = 2, kWord = 3, kChar = 4 };
@@ -78,7 +79,8 @@ inline std::string byte_pieces(int count = 256)
 
 inline std::string normalizer(bool dummy, bool extra, bool escape)
 {
-    return field(3, field(3, uint64_t{dummy}) + field(4, uint64_t{extra}) + field(5, uint64_t{escape}));
+    return field(3, field(3, uint64_t{dummy}) + field(4, uint64_t{extra}) +
+                        field(5, uint64_t{escape}));
 }
 
 inline std::string charsmap(const std::vector<uint32_t> &units, const std::string &texts)
@@ -95,8 +97,8 @@ inline std::string with_charsmap(const std::string &blob)
     return field(3, field(2, blob));
 }
 
-// One rule, one byte long: `from` becomes the text at offset `value`. 512 units: the root's children are in the
-// second half.
+// One rule, one byte long: `from` becomes the text at offset `value`. 512 units: the root's
+// children are in the second half.
 inline std::vector<uint32_t> one_rule(unsigned char from, uint32_t value)
 {
     std::vector<uint32_t> units(512, 0);
@@ -115,8 +117,8 @@ inline std::string self_test(const std::string &input, const std::string &expect
 // ids 3 ..: mark, a, b, ab, c
 inline std::string small_model(uint64_t kind = kUnigram, const std::string &extra = "")
 {
-    return specials() + piece(kMark, -1) + piece("a", -2) + piece("b", -3) + piece("ab", -4) + piece("c", -5) +
-           trainer(kind) + extra;
+    return specials() + piece(kMark, -1) + piece("a", -2) + piece("b", -3) + piece("ab", -4) +
+           piece("c", -5) + trainer(kind) + extra;
 }
 
 } // namespace spm

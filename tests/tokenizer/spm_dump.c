@@ -4,8 +4,8 @@
  *   spm_dump [--records] [--full] MODEL < texts > ids
  *
  * A text is a line, or with --records its length in decimal, a line end, its bytes and a line end.
- * Output, a line for each text: the ids; with --full also, after tabs, begin:end of each piece, the decoded
- * text in hexadecimal digits, and where each piece ends in it. */
+ * Output, a line for each text: the ids; with --full also, after tabs, begin:end of each piece, the
+ * decoded text in hexadecimal digits, and where each piece ends in it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +49,8 @@ static int read_line(struct input *in)
     return 1;
 }
 
-static stet_status print_full(const struct steti_tokenizer *t, const struct steti_pieces *p, stet_error *err)
+static stet_status print_full(const struct steti_tokenizer *t, const struct steti_pieces *p,
+                              stet_error *err)
 {
     struct steti_buf text;
     int32_t *ids = malloc((p->len + 1) * sizeof *ids);

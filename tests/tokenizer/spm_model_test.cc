@@ -4,11 +4,13 @@
 
 #include <limits>
 
-namespace {
+namespace
+{
 
 using namespace spm;
 
-void expect_refused(const std::string &model, const std::string &part, stet_status want = STET_E_FORMAT)
+void expect_refused(const std::string &model, const std::string &part,
+                    stet_status want = STET_E_FORMAT)
 {
     Tokenizer k(model);
     EXPECT_EQ(k.status, want) << k.err.message;
@@ -33,8 +35,10 @@ TEST(SpmModel, TheSmallModelWorks)
 TEST(SpmModel, CutAtEveryByte)
 {
     // Where a field happens to end, the rest may be a smaller model; anything else must be refused.
-    std::string model = specials() + piece(kMark, -1) + piece("a", -2) + piece("ab", -4) + trainer(kBpe) +
-                        with_charsmap(charsmap(one_rule('x', 0), std::string("a\0", 2))) + self_test("a", kMark + " a");
+    std::string model = specials() + piece(kMark, -1) + piece("a", -2) + piece("ab", -4) +
+                        trainer(kBpe) +
+                        with_charsmap(charsmap(one_rule('x', 0), std::string("a\0", 2))) +
+                        self_test("a", kMark + " a");
     ASSERT_EQ(Tokenizer(model).status, STET_OK);
     size_t opened = 0;
     for (size_t n = 0; n < model.size(); n++) {
@@ -102,26 +106,31 @@ TEST(SpmModel, WireFormat)
         expect_refused(good + group, "wire type");
     }
     expect_refused("this is not a model", "");
-    expect_refused(specials() + field(1, std::string("\x0A\x05" "ab")), "past the end");
+    expect_refused(specials() + field(1, std::string("\x0A\x05"
+                                                     "ab")),
+                   "past the end");
 }
 
 TEST(SpmModel, UnknownFieldsAreSkipped)
 {
-    std::string odd = field(200, std::string("extension")) + field(536870911, uint64_t{1}) + field(99, 1.5f) +
-                      varint(77 << 3 | 1) + "12345678";
-    expect_ids(odd + small_model() + odd + field(2, odd) + field(3, odd) + field(1, field(1, "z") + odd), "ab c",
-               {3, 6, 3, 7});
+    std::string odd = field(200, std::string("extension")) + field(536870911, uint64_t{1}) +
+                      field(99, 1.5f) + varint(77 << 3 | 1) + "12345678";
+    expect_ids(odd + small_model() + odd + field(2, odd) + field(3, odd) +
+                   field(1, field(1, "z") + odd),
+               "ab c", {3, 6, 3, 7});
     // A known number with another wire type is unknown too.
-    expect_ids(small_model() + field(1, uint64_t{5}) + field(2, field(3, std::string("x"))), "ab", {3, 6});
+    expect_ids(small_model() + field(1, uint64_t{5}) + field(2, field(3, std::string("x"))), "ab",
+               {3, 6});
 }
 
 TEST(SpmModel, TheLastScalarCountsAndMessagesMerge)
 {
-    std::string twice = field(1, field(1, std::string("x")) + field(2, 9.f) + field(1, std::string("a")) + field(2, -2.f));
+    std::string twice = field(1, field(1, std::string("x")) + field(2, 9.f) +
+                                     field(1, std::string("a")) + field(2, -2.f));
     expect_ids(specials() + piece(kMark, -1) + twice + trainer(kUnigram), "a", {3, 4});
     // Trainer and normalizer come in two parts each, the first of them before the pieces.
-    expect_ids(field(2, field(3, uint64_t{kWord})) + field(3, field(3, uint64_t{0})) + small_model(kBpe) +
-                   field(3, field(5, uint64_t{0})),
+    expect_ids(field(2, field(3, uint64_t{kWord})) + field(3, field(3, uint64_t{0})) +
+                   small_model(kBpe) + field(3, field(5, uint64_t{0})),
                "ab a b", {6, 0, 4, 0, 5});
 }
 
@@ -139,11 +148,13 @@ TEST(SpmModel, Pieces)
     expect_refused(small_model() + piece("z", 0, 0), "type 0");
     expect_refused(small_model() + piece("z", 0, 7), "type 7");
     expect_refused(small_model() + piece("z", 0, ~uint64_t{0}), "type -1");
-    for (float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
-                      -std::numeric_limits<float>::infinity()}) {
+    for (float bad :
+         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+          -std::numeric_limits<float>::infinity()}) {
         expect_refused(small_model() + piece("z", bad), "score of piece 8");
     }
-    for (float odd : {-0.f, std::numeric_limits<float>::denorm_min(), std::numeric_limits<float>::max()}) {
+    for (float odd :
+         {-0.f, std::numeric_limits<float>::denorm_min(), std::numeric_limits<float>::max()}) {
         EXPECT_EQ(Tokenizer(small_model() + piece("z", odd)).status, STET_OK);
     }
 }
@@ -161,7 +172,8 @@ TEST(SpmModel, APieceMayHoldANul)
 {
     for (uint64_t kind : {kUnigram, kBpe}) {
         std::string nul("a\0b", 3);
-        Tokenizer k(small_model(kind, piece(nul, -1) + piece(std::string(1, '\0'), -6) + piece(nul.substr(0, 2), -7)));
+        Tokenizer k(small_model(kind, piece(nul, -1) + piece(std::string(1, '\0'), -6) +
+                                          piece(nul.substr(0, 2), -7)));
         ASSERT_EQ(k.status, STET_OK) << k.err.message;
         EXPECT_EQ(k.ids(nul), (std::vector<int32_t>{3, 8}));
         EXPECT_EQ(k.ids(std::string("\0c", 2)), (std::vector<int32_t>{3, 9, 7}));
@@ -184,7 +196,8 @@ TEST(SpmModel, LongPieces)
             Tokenizer k(small_model(kind, piece(std::string(n, 'b'), -1)));
             ASSERT_EQ(k.status, STET_OK) << k.err.message;
             std::vector<int32_t> ids = k.ids(std::string(n, 'b'));
-            EXPECT_EQ(ids.size(), kind == kUnigram ? 2u : n + 1); // no pieces of half the length to merge
+            EXPECT_EQ(ids.size(),
+                      kind == kUnigram ? 2u : n + 1); // no pieces of half the length to merge
         }
     }
     expect_refused(small_model(kUnigram, piece(std::string(65536, 'b'))), "65536 bytes");
@@ -209,9 +222,14 @@ TEST(SpmModel, BytePieces)
     expect_refused(base + byte_pieces(257) + trainer(kUnigram, true), "<0x00>");
     expect_refused(base + trainer(kUnigram, true), "<0x00> is missing");
     for (const char *bad : {"<0xZZ>", "<0xff>", "<0x0>", "0x00", "<0x000>", "<1x00>", "<0x00]"}) {
-        expect_refused(trainer(kUnigram, true) + base + byte_pieces() + piece(bad, 0, kByte), "byte piece 264");
+        expect_refused(trainer(kUnigram, true) + base + byte_pieces() + piece(bad, 0, kByte),
+                       "byte piece 264");
     }
-    expect_refused(trainer(kUnigram, true) + base + byte_pieces() + piece(std::string("<0x\0" "0>", 6), 0, kByte),
+    expect_refused(trainer(kUnigram, true) + base + byte_pieces() +
+                       piece(std::string("<0x\0"
+                                         "0>",
+                                         6),
+                             0, kByte),
                    "byte piece 264");
 }
 
@@ -221,12 +239,14 @@ TEST(SpmModel, ByteFallback)
     ASSERT_EQ(k.status, STET_OK) << k.err.message;
     EXPECT_EQ(k.ids("a\xC3\xA9"), (std::vector<int32_t>{3, 4, 8 + 0xC3, 8 + 0xA9}));
     EXPECT_EQ(k.decode({3, 4, 8 + 0xC3, 8 + 0xA9}), "a\xC3\xA9");
-    EXPECT_EQ(k.decode({8 + 0xC3, 4, 8 + 0xA9}), "\xEF\xBF\xBD" "a\xEF\xBF\xBD");
+    EXPECT_EQ(k.decode({8 + 0xC3, 4, 8 + 0xA9}), "\xEF\xBF\xBD"
+                                                 "a\xEF\xBF\xBD");
     std::vector<uint32_t> ends;
     k.decode({4, 8 + 0xE4, 8 + 0xB8, 8 + 0xAD, 8 + 0xFF, 4}, &ends);
     EXPECT_EQ(ends, (std::vector<uint32_t>{1, 1, 1, 4, 7, 8}));
     // The last byte piece stands for the source character.
-    std::vector<steti_piece> p = k.encode("\xC3\xA9" "a");
+    std::vector<steti_piece> p = k.encode("\xC3\xA9"
+                                          "a");
     ASSERT_EQ(p.size(), 4u);
     EXPECT_EQ(p[1].end, 0u);
     EXPECT_EQ(p[2].end, 2u);
@@ -258,7 +278,8 @@ TEST(SpmModel, SpecialIds)
 {
     // Other names; a name that is not a control piece; a model without.
     Tokenizer other(specials() + piece("[E]", 0, kControl) + piece("a", -1) +
-                    field(2, field(47, std::string("[E]")) + field(46, std::string("a")) + field(48, std::string(""))));
+                    field(2, field(47, std::string("[E]")) + field(46, std::string("a")) +
+                                 field(48, std::string(""))));
     ASSERT_EQ(other.status, STET_OK) << other.err.message;
     EXPECT_EQ(steti_tokenizer_eos_id(other.t), 3);
     EXPECT_EQ(steti_tokenizer_bos_id(other.t), -1);
@@ -276,7 +297,8 @@ TEST(SpmModel, KindsThatAreNotSupported)
     expect_refused(small_model(0), "model_type 0", STET_E_MODEL);
     expect_refused(small_model(5), "model_type 5", STET_E_MODEL);
     expect_refused(small_model(~uint64_t{0}), "model_type -1", STET_E_MODEL);
-    expect_refused(small_model() + field(5, field(2, std::string("rules"))), "denormalizer", STET_E_MODEL);
+    expect_refused(small_model() + field(5, field(2, std::string("rules"))), "denormalizer",
+                   STET_E_MODEL);
     EXPECT_EQ(Tokenizer(small_model() + field(5, field(3, uint64_t{0}))).status, STET_OK);
 }
 
@@ -285,11 +307,11 @@ TEST(SpmModel, UserDefinedPiecesWinAndUnusedOnesAreNotUsed)
     std::string model = small_model(kUnigram, piece("abc", -99, kUser));
     expect_ids(model, "abcab", {3, 8, 6});
     expect_ids(small_model(kBpe, piece("abc", -99, kUser)), "abcab", {3, 8, 6});
-    std::string unused = specials() + piece(kMark, -1) + piece("a", -2) + piece("b", -3) + piece("ab", 5, kUnused) +
-                         piece("abb", 4);
+    std::string unused = specials() + piece(kMark, -1) + piece("a", -2) + piece("b", -3) +
+                         piece("ab", 5, kUnused) + piece("abb", 4);
     expect_ids(unused + trainer(kUnigram), "ab", {3, 4, 5});
-    expect_ids(unused + trainer(kBpe), "ab", {3, 4, 5});  // merged, then taken apart
-    expect_ids(unused + trainer(kBpe), "abb", {3, 7});    // merged through an unused piece
+    expect_ids(unused + trainer(kBpe), "ab", {3, 4, 5}); // merged, then taken apart
+    expect_ids(unused + trainer(kBpe), "abb", {3, 7});   // merged through an unused piece
 }
 
 TEST(SpmModel, AChainOfUnusedPiecesNeedsNoStack)
@@ -308,7 +330,8 @@ TEST(SpmModel, AChainOfUnusedPiecesNeedsNoStack)
 
 TEST(SpmModel, AllMixesOfWhitespaceOptions)
 {
-    const std::string texts[] = {"", " ", "   ", "a", " a", "a ", "  a  b  ", "\t a", kMark, kMark + " a " + kMark};
+    const std::string texts[] = {"",   " ",        "   ",  "a",   " a",
+                                 "a ", "  a  b  ", "\t a", kMark, kMark + " a " + kMark};
     for (int mix = 0; mix < 16; mix++) {
         bool dummy = mix & 1, extra = mix & 2, escape = mix & 4, suffix = mix & 8;
         Tokenizer k(small_model() + piece(" ", -3) + normalizer(dummy, extra, escape) +
@@ -348,9 +371,12 @@ TEST(SpmModel, NormalizationRules)
     EXPECT_EQ(p[1].begin, 0u);
     EXPECT_EQ(p[1].end, 1u);
     // A rule that writes nothing, and one that writes a space.
-    expect_ids(small_model(kUnigram, with_charsmap(charsmap(one_rule('x', 0), std::string("\0", 1)))), "axbx", {3, 6});
-    expect_ids(small_model(kUnigram, with_charsmap(charsmap(one_rule('x', 0), std::string(" \0", 2)))), "xaxxb",
-               {3, 4, 3, 5});
+    expect_ids(
+        small_model(kUnigram, with_charsmap(charsmap(one_rule('x', 0), std::string("\0", 1)))),
+        "axbx", {3, 6});
+    expect_ids(
+        small_model(kUnigram, with_charsmap(charsmap(one_rule('x', 0), std::string(" \0", 2)))),
+        "xaxxb", {3, 4, 3, 5});
 }
 
 TEST(SpmModel, BrokenNormalizationRules)
@@ -374,7 +400,9 @@ TEST(SpmModel, BrokenNormalizationRules)
     refuse(charsmap(one_rule('x', 2), std::string("a\0", 2)), "outside the texts");
     refuse(charsmap(one_rule('x', 0x7FFFFFFF), std::string("a\0", 2)), "outside the texts");
     refuse(charsmap(units, std::string(513, 'a') + '\0'), "513 bytes");
-    EXPECT_EQ(Tokenizer(small_model(kUnigram, with_charsmap(charsmap(units, std::string(512, 'a') + '\0')))).status,
+    EXPECT_EQ(Tokenizer(small_model(kUnigram,
+                                    with_charsmap(charsmap(units, std::string(512, 'a') + '\0'))))
+                  .status,
               STET_OK);
     units[0] = 512u << 10; // children outside the array
     refuse(charsmap(units, std::string("a\0", 2)), "unit 0 points outside the array");
@@ -386,8 +414,9 @@ TEST(SpmModel, ACycleInTheRulesEnds)
 {
     // The child by 'x' is its own child by 'x', for ever, and has a value each time.
     std::vector<uint32_t> units(256, 0);
-    units['x'] = static_cast<uint32_t>('x') << 10 | 0x100u | 'x'; // 'x' ^ 'x' = 0: back at the start
-    units[0] = 0x80000000u;                                       // the value; as a root, offset 0
+    units['x'] =
+        static_cast<uint32_t>('x') << 10 | 0x100u | 'x'; // 'x' ^ 'x' = 0: back at the start
+    units[0] = 0x80000000u;                              // the value; as a root, offset 0
     Tokenizer k(small_model(kUnigram, with_charsmap(charsmap(units, std::string("a\0", 2)))));
     ASSERT_EQ(k.status, STET_OK) << k.err.message;
     std::string text(1 << 20, 'x');
@@ -397,23 +426,33 @@ TEST(SpmModel, ACycleInTheRulesEnds)
 
 TEST(SpmModel, SelfTestSamples)
 {
-    EXPECT_EQ(Tokenizer(small_model(kUnigram, self_test("ab c", kMark + " ab " + kMark + " c"))).status, STET_OK);
-    EXPECT_EQ(Tokenizer(small_model(kBpe, self_test("ab c", kMark + " ab " + kMark + " c"))).status, STET_OK);
+    EXPECT_EQ(
+        Tokenizer(small_model(kUnigram, self_test("ab c", kMark + " ab " + kMark + " c"))).status,
+        STET_OK);
+    EXPECT_EQ(Tokenizer(small_model(kBpe, self_test("ab c", kMark + " ab " + kMark + " c"))).status,
+              STET_OK);
     EXPECT_EQ(Tokenizer(small_model(kUnigram, self_test("", ""))).status, STET_OK);
     EXPECT_EQ(Tokenizer(small_model(kUnigram, self_test("xya", kMark + " xy a"))).status, STET_OK);
     std::string bytes = small_model() + byte_pieces() + trainer(kUnigram, true);
-    EXPECT_EQ(Tokenizer(bytes + self_test("\xC3\xA9" "a", kMark + " <0xC3> <0xA9> a")).status, STET_OK);
-    EXPECT_EQ(Tokenizer(bytes + self_test("a\xC3\xA9", kMark + " a <0xC3> <0xA9>")).status, STET_OK);
+    EXPECT_EQ(Tokenizer(bytes + self_test("\xC3\xA9"
+                                          "a",
+                                          kMark + " <0xC3> <0xA9> a"))
+                  .status,
+              STET_OK);
+    EXPECT_EQ(Tokenizer(bytes + self_test("a\xC3\xA9", kMark + " a <0xC3> <0xA9>")).status,
+              STET_OK);
 
     std::string good = self_test("ab", kMark + " ab");
-    for (const std::string &bad : {self_test("ab", kMark + " a b"), self_test("ab", kMark + " ab "), self_test("ab", ""),
-                                   self_test("", "a"), self_test("ab", kMark), self_test("ab", " " + kMark + " ab"),
-                                   self_test("ab", "<0x41>")}) {
+    for (const std::string &bad :
+         {self_test("ab", kMark + " a b"), self_test("ab", kMark + " ab "), self_test("ab", ""),
+          self_test("", "a"), self_test("ab", kMark), self_test("ab", " " + kMark + " ab"),
+          self_test("ab", "<0x41>")}) {
         expect_refused(small_model(kUnigram, good + bad), "sample 1");
         expect_refused(small_model(kBpe, good + bad), "sample 1");
     }
     // Equal scores are equally right for a unigram model, not for BPE.
-    std::string tie = specials() + piece(kMark, -1) + piece("a", -2) + piece("b", -2) + piece("ab", -4);
+    std::string tie =
+        specials() + piece(kMark, -1) + piece("a", -2) + piece("b", -2) + piece("ab", -4);
     EXPECT_EQ(Tokenizer(tie + trainer(kUnigram) + self_test("ab", kMark + " a b")).status, STET_OK);
     EXPECT_EQ(Tokenizer(tie + trainer(kUnigram) + self_test("ab", kMark + " ab")).status, STET_OK);
     expect_refused(tie + trainer(kBpe) + self_test("ab", kMark + " a b"), "sample 0");

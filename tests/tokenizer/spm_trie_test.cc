@@ -10,7 +10,8 @@ extern "C" {
 #include "spm_trie.h"
 }
 
-namespace {
+namespace
+{
 
 struct Trie {
     steti_spm_trie t = {};
@@ -27,7 +28,10 @@ struct Trie {
         }
         EXPECT_EQ(steti_spm_trie_build(k.data(), k.size(), &t, nullptr), STET_OK);
     }
-    ~Trie() { steti_spm_trie_free(&t); }
+    ~Trie()
+    {
+        steti_spm_trie_free(&t);
+    }
 
     int32_t find(const std::string &s) const
     {

@@ -3,7 +3,8 @@
 
 #include <sstream>
 
-namespace {
+namespace
+{
 
 std::vector<std::string> split(const std::string &s, char at)
 {
@@ -49,8 +50,9 @@ std::vector<std::string> lines_of(const std::string &name)
     return lines;
 }
 
-class Golden : public testing::TestWithParam<const char *> {
-protected:
+class Golden : public testing::TestWithParam<const char *>
+{
+  protected:
     std::string name = GetParam();
     Tokenizer k{read_file(fixture(name + ".model"))};
     std::vector<std::string> texts = lines_of("texts.txt");
@@ -107,13 +109,16 @@ TEST_P(Golden, DecodedEndsAreWhereEachPrefixEnds)
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Golden,
-                         testing::Values("uni_rules", "bpe_rules", "uni_identity", "bpe_identity", "uni_fold",
-                                         "uni_suffix", "bpe_suffix"),
-                         [](const testing::TestParamInfo<const char *> &i) { return std::string(i.param); });
+                         testing::Values("uni_rules", "bpe_rules", "uni_identity", "bpe_identity",
+                                         "uni_fold", "uni_suffix", "bpe_suffix"),
+                         [](const testing::TestParamInfo<const char *> &i) {
+                             return std::string(i.param);
+                         });
 
 TEST(TokenizerIds, AreThoseOfTheFile)
 {
-    Tokenizer t5(read_file(fixture("uni_rules.model"))), usual(read_file(fixture("bpe_rules.model")));
+    Tokenizer t5(read_file(fixture("uni_rules.model"))),
+        usual(read_file(fixture("bpe_rules.model")));
     ASSERT_EQ(t5.status, STET_OK);
     ASSERT_EQ(usual.status, STET_OK);
     EXPECT_EQ(steti_tokenizer_pad_id(t5.t), 0);
