@@ -43,22 +43,39 @@ static size_t message_cap(const stet_error *err)
     return size > head ? size - head : 0;
 }
 
+/* Copies one unit of the text: what is no printable UTF-8 becomes question marks of the same length. */
+static void copy_unit(char *to, const char *from, size_t n, int is_valid)
+{
+    unsigned char c = (unsigned char)from[0];
+    if (is_valid && c >= 0x20 && c != 0x7f) {
+        memcpy(to, from, n);
+    } else {
+        memset(to, '?', n);
+    }
+}
+
 static void store_message(stet_error *err, const char *text)
 {
     size_t cap = message_cap(err);
-    size_t n = strlen(text);
+    size_t n = strlen(text), i = 0;
     if (cap == 0) {
         return;
     }
     if (n >= cap) {
         n = cap - 1;
     }
-    n = steti_utf8_valid_prefix(text, n);
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-        err->message[i] = (c < 0x20 || c == 0x7f) ? '?' : (char)c;
+    while (i < n) {
+        uint32_t cp;
+        int k = steti_utf8_decode(text + i, n - i, &cp);
+        size_t used = (size_t)(k < 0 ? -k : k);
+        if (k < 0 && i + used == n && (unsigned char)text[i] >= 0xC2 &&
+            (unsigned char)text[i] <= 0xF4) {
+            break; /* a character that the limit has cut */
+        }
+        copy_unit(err->message + i, text + i, used, k > 0);
+        i += used;
     }
-    err->message[n] = '\0';
+    err->message[i] = '\0';
 }
 
 stet_status steti_fail(stet_error *err, stet_status code, const char *fmt, ...)

@@ -11,8 +11,8 @@
 #include "stet.h"
 
 /* Fills *err (if not NULL) with code and the printf-formatted message; returns code. Long messages
- * are cut at a UTF-8 boundary; control characters are replaced, so file contents are safe to
- * show. */
+ * are cut at a UTF-8 boundary; control characters and invalid bytes are replaced, so file
+ * names and contents are safe to show. */
 stet_status steti_fail(stet_error *err, stet_status code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
