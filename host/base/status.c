@@ -43,7 +43,8 @@ static size_t message_cap(const stet_error *err)
     return size > head ? size - head : 0;
 }
 
-/* Copies one unit of the text: what is no printable UTF-8 becomes question marks of the same length. */
+/* Copies one unit of the text: what is no printable UTF-8 becomes question marks of the same
+ * length. */
 static void copy_unit(char *to, const char *from, size_t n, int is_valid)
 {
     unsigned char c = (unsigned char)from[0];
