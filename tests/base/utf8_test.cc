@@ -56,7 +56,8 @@ TEST(Utf8, EveryCodePointRoundTrips)
     EXPECT_EQ(steti_utf8_encode(0xFFFFFFFF, out), 0);
 }
 
-// Length of the maximal invalid subpart at the front, from the standard's table 3-7 and definition D93b.
+// Length of the maximal invalid subpart at the front, from the standard's table 3-7 and definition
+// D93b.
 struct Bad {
     const char *bytes;
     size_t len;
