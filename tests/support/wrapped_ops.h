@@ -1,0 +1,162 @@
+// wrapped_ops.h - the CPU backend with a test in between: ops that fail at a chosen call, or that break the contract.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+extern "C" {
+#include "cpu_backend.h"
+}
+
+namespace stet_test {
+
+// ---- A device that fails -------------------------------------------------------------------------------
+
+enum class Op { open, mem_alloc, upload, pack_matrix, reserve, embed, norm, linear, attention, argmax, sync, count };
+
+// The call number `at` (1 = the next) of op `op` gives STET_E_DEVICE, and, when sticky, all after it of any op.
+struct FailingDevice {
+    Op op = Op::count;
+    int at = 0;
+    bool sticky = false;
+    bool broken = false; // a sticky failure happened
+    int seen[static_cast<int>(Op::count)] = {};
+};
+
+inline FailingDevice &failing_device()
+{
+    static FailingDevice d;
+    return d;
+}
+
+inline stet_status count_call(Op op, stet_error *err)
+{
+    FailingDevice &d = failing_device();
+    int call = ++d.seen[static_cast<int>(op)];
+    if (!d.broken && !(op == d.op && call == d.at)) {
+        return STET_OK;
+    }
+    d.broken = d.broken || d.sticky;
+    return steti_fail(err, STET_E_DEVICE, "test device: call %d of op %d", call, static_cast<int>(op));
+}
+
+inline const steti_backend_ops *failing_ops()
+{
+    static const steti_backend_ops *cpu = steti_cpu_backend();
+    static steti_backend_ops ops = *cpu;
+    ops.open = [](const steti_backend_options *o, steti_backend **out, stet_error *err) {
+        *out = nullptr;
+        stet_status st = count_call(Op::open, err);
+        return st != STET_OK ? st : cpu->open(o, out, err);
+    };
+    ops.mem_alloc = [](steti_backend *b, size_t n, void **out, stet_error *err) {
+        stet_status st = count_call(Op::mem_alloc, err);
+        return st != STET_OK ? st : cpu->mem_alloc(b, n, out, err);
+    };
+    ops.upload = [](steti_backend *b, void *dst, const void *src, size_t n, stet_error *err) {
+        stet_status st = count_call(Op::upload, err);
+        return st != STET_OK ? st : cpu->upload(b, dst, src, n, err);
+    };
+    ops.pack_matrix = [](steti_backend *b, const steti_tensor *src, const steti_tensor *scale, enum steti_dtype compute,
+                         steti_matrix **out, stet_error *err) {
+        stet_status st = count_call(Op::pack_matrix, err);
+        return st != STET_OK ? st : cpu->pack_matrix(b, src, scale, compute, out, err);
+    };
+    ops.reserve = [](steti_backend *b, int rows, int in, int keys, stet_error *err) {
+        stet_status st = count_call(Op::reserve, err);
+        return st != STET_OK ? st : cpu->reserve(b, rows, in, keys, err);
+    };
+    ops.embed = [](steti_backend *b, const steti_embed_params *p, stet_error *err) {
+        stet_status st = count_call(Op::embed, err);
+        return st != STET_OK ? st : cpu->embed(b, p, err);
+    };
+    ops.norm = [](steti_backend *b, const steti_norm_params *p, stet_error *err) {
+        stet_status st = count_call(Op::norm, err);
+        return st != STET_OK ? st : cpu->norm(b, p, err);
+    };
+    ops.linear = [](steti_backend *b, const steti_linear_params *p, stet_error *err) {
+        stet_status st = count_call(Op::linear, err);
+        return st != STET_OK ? st : cpu->linear(b, p, err);
+    };
+    ops.attention = [](steti_backend *b, const steti_attention_params *p, stet_error *err) {
+        stet_status st = count_call(Op::attention, err);
+        return st != STET_OK ? st : cpu->attention(b, p, err);
+    };
+    ops.argmax = [](steti_backend *b, const steti_argmax_params *p, stet_error *err) {
+        stet_status st = count_call(Op::argmax, err);
+        return st != STET_OK ? st : cpu->argmax(b, p, err);
+    };
+    ops.sync = [](steti_backend *b, stet_error *err) {
+        stet_status st = count_call(Op::sync, err);
+        return st != STET_OK ? st : cpu->sync(b, err);
+    };
+    return &ops;
+}
+
+// ---- A backend that breaks the contract ----------------------------------------------------------------
+
+// Results that depend on the number of rows, as with kernels that sum in another order for wider calls.
+enum class Breach { none, linear_ulp, attention_ulp, embed_ulp, norm_ulp, argmax_flip, argmax_logprob };
+
+inline Breach &breach()
+{
+    static Breach b = Breach::none;
+    return b;
+}
+
+inline void add_ulp(float *x)
+{
+    *x = std::nextafterf(*x, INFINITY);
+}
+
+inline const steti_backend_ops *breaching_ops()
+{
+    static const steti_backend_ops *cpu = steti_cpu_backend();
+    static steti_backend_ops ops = *cpu;
+    ops.linear = [](steti_backend *b, const steti_linear_params *p, stet_error *err) {
+        stet_status st = cpu->linear(b, p, err);
+        for (int r = 1; st == STET_OK && breach() == Breach::linear_ulp && r < p->n_rows; r++) {
+            const steti_linear_part &part = p->parts[0];
+            add_ulp(part.out + (part.row_map != nullptr ? part.row_map[r] : r) * part.ld_out);
+        }
+        return st;
+    };
+    ops.attention = [](steti_backend *b, const steti_attention_params *p, stet_error *err) {
+        stet_status st = cpu->attention(b, p, err);
+        for (int r = 1; st == STET_OK && breach() == Breach::attention_ulp && r < p->n_rows; r++) {
+            add_ulp(p->out + r * p->ld_out);
+        }
+        return st;
+    };
+    ops.embed = [](steti_backend *b, const steti_embed_params *p, stet_error *err) {
+        stet_status st = cpu->embed(b, p, err);
+        for (int r = 1; st == STET_OK && breach() == Breach::embed_ulp && r < p->n_rows; r++) {
+            add_ulp(p->out + r * p->d);
+        }
+        return st;
+    };
+    ops.norm = [](steti_backend *b, const steti_norm_params *p, stet_error *err) {
+        stet_status st = cpu->norm(b, p, err);
+        for (int r = 1; st == STET_OK && breach() == Breach::norm_ulp && r < p->n_rows; r++) {
+            add_ulp(p->out + r * p->d);
+        }
+        return st;
+    };
+    ops.argmax = [](steti_backend *b, const steti_argmax_params *p, stet_error *err) {
+        stet_status st = cpu->argmax(b, p, err);
+        for (int r = 1; st == STET_OK && r < p->n_rows; r++) {
+            if (breach() == Breach::argmax_flip && r % 3 == 0) {
+                p->id[r] = 3 + (p->id[r] + 1) % 100;
+            }
+            if (breach() == Breach::argmax_logprob && p->logprob != nullptr) {
+                add_ulp(&p->logprob[r]);
+            }
+        }
+        return st;
+    };
+    return &ops;
+}
+
+} // namespace stet_test
