@@ -1,10 +1,12 @@
-// A device that fails at any call of any op: every call returns, every job has a status, nothing leaks.
+// A device that fails at any call of any op: every call returns, every job has a status, nothing
+// leaks.
 #include "net_fixture.h"
 #include "wrapped_ops.h"
 
 using namespace stet_test;
 
-namespace {
+namespace
+{
 
 uint64_t live_blocks()
 {
@@ -19,7 +21,8 @@ struct Outcome {
 };
 
 // Model, engine and run, with all that can be closed closed.
-Outcome try_everything(const std::vector<std::vector<int32_t>> &sources, const std::vector<Decoded> *want)
+Outcome try_everything(const std::vector<std::vector<int32_t>> &sources,
+                       const std::vector<Decoded> *want)
 {
     Outcome result;
     stet_error err{};
@@ -49,7 +52,8 @@ Outcome try_everything(const std::vector<std::vector<int32_t>> &sources, const s
         result.failed += jobs[i].status != STET_OK;
         result.fine += jobs[i].status == STET_OK;
         if (jobs[i].status == STET_OK && want != nullptr) {
-            EXPECT_EQ(std::vector<int32_t>(jobs[i].out, jobs[i].out + jobs[i].n_out), (*want)[i].ids)
+            EXPECT_EQ(std::vector<int32_t>(jobs[i].out, jobs[i].out + jobs[i].n_out),
+                      (*want)[i].ids)
                 << "a sentence that is said to be right must be right";
         }
     }
@@ -61,7 +65,8 @@ Outcome try_everything(const std::vector<std::vector<int32_t>> &sources, const s
     return result;
 }
 
-class DeviceFailure : public ::testing::TestWithParam<int> {
+class DeviceFailure : public ::testing::TestWithParam<int>
+{
 };
 
 TEST_P(DeviceFailure, AtEveryCall)

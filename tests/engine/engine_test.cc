@@ -1,16 +1,20 @@
-// The engine's own duties: limits, statuses, counts, order. Exactness has tests of its own in tests/exact.
+// The engine's own duties: limits, statuses, counts, order. Exactness has tests of its own in
+// tests/exact.
 #include "net_fixture.h"
 
 using namespace stet_test;
 
-namespace {
+namespace
+{
 
-class Engine : public ::testing::Test {
+class Engine : public ::testing::Test
+{
   protected:
     void open(steti_engine_options o)
     {
         err.struct_size = sizeof err;
-        ASSERT_EQ(steti_engine_open(net.model, net.backend, &o, &engine, &err), STET_OK) << err.message;
+        ASSERT_EQ(steti_engine_open(net.model, net.backend, &o, &engine, &err), STET_OK)
+            << err.message;
         options = o;
     }
     void TearDown() override
@@ -62,12 +66,14 @@ TEST_F(Engine, OptionsOutOfRangeAreRefused)
 TEST_F(Engine, BadJobsFailAloneAndTheFirstIsDescribed)
 {
     open(engine_options(&steti_draft_edit, 0, 2));
-    std::vector<std::vector<int32_t>> sources = {{5, 6}, std::vector<int32_t>(65, 5), {5, 288}, {-1}, {}, {7, 8, 9}};
+    std::vector<std::vector<int32_t>> sources = {
+        {5, 6}, std::vector<int32_t>(65, 5), {5, 288}, {-1}, {}, {7, 8, 9}};
     auto jobs = make_jobs(sources);
     jobs[4].n_src = -3;
     EXPECT_EQ(steti_engine_run(engine, jobs.data(), jobs.size(), &err), STET_E_TOO_LONG);
     EXPECT_NE(std::string(err.message).find("65"), std::string::npos) << err.message;
-    const stet_status want[] = {STET_OK, STET_E_TOO_LONG, STET_E_INVALID, STET_E_INVALID, STET_E_TOO_LONG, STET_OK};
+    const stet_status want[] = {STET_OK,        STET_E_TOO_LONG, STET_E_INVALID,
+                                STET_E_INVALID, STET_E_TOO_LONG, STET_OK};
     for (size_t i = 0; i < jobs.size(); i++) {
         EXPECT_EQ(jobs[i].status, want[i]) << i;
     }
@@ -115,13 +121,16 @@ TEST_F(Engine, OutputsAreCutAtTheLimitAndNothingIsWrittenBehindThem)
     auto sources = random_sources(6, 288, 8, 20);
     auto whole = decode(net, engine_options(&steti_draft_none, 0, 1, 40), sources);
     for (int most : {1, 2, 3, 7, 39}) {
-        for (const steti_draft_ops *policy : {&steti_draft_none, &steti_draft_sad, &steti_draft_edit}) {
+        for (const steti_draft_ops *policy :
+             {&steti_draft_none, &steti_draft_sad, &steti_draft_edit}) {
             auto got = decode(net, engine_options(policy, 0, 3, most), sources);
             for (size_t i = 0; i < sources.size(); i++) {
                 size_t n = std::min(whole[i].ids.size(), static_cast<size_t>(most));
-                std::vector<int32_t> want(whole[i].ids.begin(), whole[i].ids.begin() + static_cast<long>(n));
+                std::vector<int32_t> want(whole[i].ids.begin(),
+                                          whole[i].ids.begin() + static_cast<long>(n));
                 EXPECT_EQ(got[i].ids, want);
-                EXPECT_EQ(got[i].finished, whole[i].finished && whole[i].ids.size() < static_cast<size_t>(most));
+                EXPECT_EQ(got[i].finished,
+                          whole[i].finished && whole[i].ids.size() < static_cast<size_t>(most));
             }
         }
     }
@@ -207,7 +216,8 @@ TEST_F(Engine, ReservesWhatItSays)
         steti_alloc_get_stats(&before);
         open(o);
         steti_alloc_get_stats(&after);
-        size_t used = after.live_bytes - before.live_bytes, said = steti_engine_bytes(&net.spec, &o);
+        size_t used = after.live_bytes - before.live_bytes,
+               said = steti_engine_bytes(&net.spec, &o);
         EXPECT_LE(used, said + said / 50 + 4096);
         EXPECT_GE(used, said * 7 / 10);
         steti_engine_close(engine);

@@ -1,5 +1,5 @@
-// The accept rule, exhaustively over a small alphabet, against what greedy decoding would do. The same check must see
-// what is wrong with rules that are nearly right.
+// The accept rule, exhaustively over a small alphabet, against what greedy decoding would do. The
+// same check must see what is wrong with rules that are nearly right.
 extern "C" {
 #include "verify.h"
 }
@@ -8,15 +8,17 @@ extern "C" {
 
 #include <gtest/gtest.h>
 
-namespace {
+namespace
+{
 
 using Ids = std::vector<int32_t>;
 using Rule = steti_verdict (*)(const int32_t *, int, const int32_t *, int32_t);
 
 constexpr int32_t END = 1;
 
-// predicted[j] is what the model says after draft[0 .. j): it is what greedy decoding says as long as the draft was
-// what greedy decoding said. So greedy decoding is followed token by token until it leaves the draft or ends.
+// predicted[j] is what the model says after draft[0 .. j): it is what greedy decoding says as long
+// as the draft was what greedy decoding said. So greedy decoding is followed token by token until
+// it leaves the draft or ends.
 bool is_right(Rule rule, const Ids &draft, const Ids &predicted)
 {
     Ids greedy;
@@ -29,7 +31,8 @@ bool is_right(Rule rule, const Ids &draft, const Ids &predicted)
         }
     }
     steti_verdict v = rule(draft.data(), static_cast<int>(draft.size()), predicted.data(), END);
-    return v.emitted == static_cast<int>(greedy.size()) && v.matched == v.emitted - 1 && (v.finished != 0) == ended;
+    return v.emitted == static_cast<int>(greedy.size()) && v.matched == v.emitted - 1 &&
+           (v.finished != 0) == ended;
 }
 
 // All drafts and predictions up to four tokens over three ids, one of them the end of a sentence.
@@ -47,7 +50,8 @@ size_t count_wrong(Rule rule)
             for (size_t rest = code, i = 0; i < static_cast<size_t>(2 * n + 1); i++, rest /= 3) {
                 all.push_back(alphabet[rest % 3]);
             }
-            wrong += !is_right(rule, Ids(all.begin(), all.begin() + n), Ids(all.begin() + n, all.end()));
+            wrong +=
+                !is_right(rule, Ids(all.begin(), all.begin() + n), Ids(all.begin() + n, all.end()));
         }
     }
     return wrong;
@@ -118,7 +122,8 @@ steti_verdict never_finishes(const int32_t *draft, int n, const int32_t *predict
 
 TEST(Verify, WrongRulesAreSeen)
 {
-    for (Rule rule : {one_too_many, no_bonus, passes_over_end, off_by_one, any_match, never_finishes}) {
+    for (Rule rule :
+         {one_too_many, no_bonus, passes_over_end, off_by_one, any_match, never_finishes}) {
         EXPECT_GT(count_wrong(rule), 10u);
     }
 }
