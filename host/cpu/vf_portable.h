@@ -11,7 +11,21 @@
 #include <stdint.h>
 #include <string.h>
 
-#define VF_INLINE static inline
+/* Inlined and instrumented, these struct operations take compilers minutes. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define VF_OUT_OF_LINE
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define VF_OUT_OF_LINE
+#endif
+
+#ifdef VF_OUT_OF_LINE
+#define VF_INLINE static __attribute__((noinline, unused))
+#else
+/* Not inlined: the products do not use these, and with sanitizers inlining costs half a minute to compile. */
+#define VF_INLINE static __attribute__((unused, noinline))
+#endif
 
 typedef struct {
     float f[16];
