@@ -1,14 +1,15 @@
-// The negative control: backends whose results depend on the number of rows must be caught, by the comparison that
-// the other tests use and by the engine's own option verify.
+// The negative control: backends whose results depend on the number of rows must be caught, by the
+// comparison that the other tests use and by the engine's own option verify.
 #include "exact_cases.h"
 #include "wrapped_ops.h"
 
 using namespace stet_test;
 
-namespace {
+namespace
+{
 
-stet_status run_with_verify(const Net &net, const std::vector<std::vector<int32_t>> &sources, int scores,
-                            std::string *message)
+stet_status run_with_verify(const Net &net, const std::vector<std::vector<int32_t>> &sources,
+                            int scores, std::string *message)
 {
     auto o = engine_options(&steti_draft_edit, 0, 4, 40);
     steti_engine *engine = nullptr;
@@ -38,7 +39,8 @@ stet_status run_with_verify(const Net &net, const std::vector<std::vector<int32_
     return st;
 }
 
-class Contract : public ::testing::TestWithParam<Breach> {
+class Contract : public ::testing::TestWithParam<Breach>
+{
   protected:
     void TearDown() override
     {
@@ -65,8 +67,9 @@ TEST_P(Contract, ABreachIsCaught)
 }
 
 INSTANTIATE_TEST_SUITE_P(Breaches, Contract,
-                         ::testing::Values(Breach::linear_ulp, Breach::attention_ulp, Breach::embed_ulp, Breach::norm_ulp,
-                                           Breach::argmax_flip, Breach::argmax_logprob));
+                         ::testing::Values(Breach::linear_ulp, Breach::attention_ulp,
+                                           Breach::embed_ulp, Breach::norm_ulp, Breach::argmax_flip,
+                                           Breach::argmax_logprob));
 
 TEST(ContractVerify, WithoutScoresOnlyTokensAreCompared)
 {

@@ -1,5 +1,6 @@
-// Drafted decoding equals greedy decoding in tokens and in the bits of log probabilities, for every policy, window,
-// batch size, number of threads, instruction set and compute type. And a batch equals its sentences alone.
+// Drafted decoding equals greedy decoding in tokens and in the bits of log probabilities, for every
+// policy, window, batch size, number of threads, instruction set and compute type. And a batch
+// equals its sentences alone.
 #include "exact_cases.h"
 
 #include <algorithm>
@@ -8,7 +9,8 @@
 
 using namespace stet_test;
 
-namespace {
+namespace
+{
 
 struct Setting {
     const steti_draft_ops *policy;
@@ -31,14 +33,15 @@ std::vector<Setting> all_settings()
     return out;
 }
 
-class Drafted : public ::testing::TestWithParam<std::tuple<std::string, int>> {
+class Drafted : public ::testing::TestWithParam<std::tuple<std::string, int>>
+{
   protected:
     std::string folder = fixture(std::get<0>(GetParam()));
     enum steti_dtype compute = std::get<1>(GetParam()) != 0 ? STETI_I8 : STETI_F32;
 };
 
-// The best instruction set on one thread runs every setting; the others, and more threads, a share of them unless
-// STET_TEST_SCALE asks for more.
+// The best instruction set on one thread runs every setting; the others, and more threads, a share
+// of them unless STET_TEST_SCALE asks for more.
 bool is_chosen(size_t setting, const std::string &isa, int threads)
 {
     size_t every = threads > 1 ? 12 : isa != all_isas().back() ? 6 : 1;
@@ -62,30 +65,34 @@ TEST_P(Drafted, EqualsGreedyInEverySetting)
                 if (!is_chosen(k, isa, threads)) {
                     continue;
                 }
-                auto o = engine_options(settings[k].policy, settings[k].window, settings[k].batch, 24);
+                auto o =
+                    engine_options(settings[k].policy, settings[k].window, settings[k].batch, 24);
                 auto got = decode(net, o, sources);
                 ASSERT_EQ(count_differing(got, want), 0u)
-                    << settings[k].policy->name << " window " << o.draft_window << " batch " << o.batch_size << " isa "
-                    << isa << " threads " << threads;
+                    << settings[k].policy->name << " window " << o.draft_window << " batch "
+                    << o.batch_size << " isa " << isa << " threads " << threads;
                 for (const auto &d : got) {
                     accepted += d.counts.accepted;
                 }
             }
         }
     }
-    EXPECT_GT(accepted, 5u) << "drafts that are never right prove little; forced_accepts_test.cc has those that are";
+    EXPECT_GT(accepted, 5u)
+        << "drafts that are never right prove little; forced_accepts_test.cc has those that are";
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Drafted,
-                         ::testing::Combine(::testing::ValuesIn(all_fixtures()), ::testing::Values(0, 1)),
+                         ::testing::Combine(::testing::ValuesIn(all_fixtures()),
+                                            ::testing::Values(0, 1)),
                          [](const auto &param) {
-                             std::string name = std::get<0>(param.param) + (std::get<1>(param.param) ? "_i8" : "_f32");
+                             std::string name = std::get<0>(param.param) +
+                                                (std::get<1>(param.param) ? "_i8" : "_f32");
                              std::replace(name.begin(), name.end(), '-', '_');
                              return name;
                          });
 
-// Distance between the best and the second logit along greedy outputs: the closer they come, the smaller the error
-// that the comparisons above would see in the tokens alone.
+// Distance between the best and the second logit along greedy outputs: the closer they come, the
+// smaller the error that the comparisons above would see in the tokens alone.
 TEST(Margins, Histogram)
 {
     size_t below[7] = {}, total = 0;
@@ -110,8 +117,13 @@ TEST(Margins, Histogram)
                 slots.push_back(slot);
             }
             std::vector<float> logits(ids.size() * vocab);
-            steti_decode_batch db{static_cast<int>(ids.size()), ids.data(), pos.data(), slots.data(), out.data(),
-                                  nullptr, logits.data()};
+            steti_decode_batch db{static_cast<int>(ids.size()),
+                                  ids.data(),
+                                  pos.data(),
+                                  slots.data(),
+                                  out.data(),
+                                  nullptr,
+                                  logits.data()};
             ASSERT_EQ(steti_model_decode(&s, &db, nullptr), STET_OK);
             for (size_t r = 0; r < ids.size(); r++) {
                 float *row = &logits[r * vocab];
@@ -132,7 +144,8 @@ TEST(Margins, Histogram)
         std::printf(" <1e%d: %zu", 1 - b, below[b]);
     }
     std::printf("\n");
-    EXPECT_GT(below[2], total / 50) << "no close decisions: the tests of tokens would have no power";
+    EXPECT_GT(below[2], total / 50)
+        << "no close decisions: the tests of tokens would have no power";
 }
 
 } // namespace

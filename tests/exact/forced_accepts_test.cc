@@ -4,22 +4,26 @@
 
 using namespace stet_test;
 
-namespace {
+namespace
+{
 
 using Ids = std::vector<int32_t>;
 
 constexpr int MAX_OUT = 18;
 
-class Forced : public ::testing::TestWithParam<std::tuple<std::string, int>> {
+class Forced : public ::testing::TestWithParam<std::tuple<std::string, int>>
+{
   protected:
     void SetUp() override
     {
-        // A token may end an output early: take sentences whose outputs are long enough to be interesting.
+        // A token may end an output early: take sentences whose outputs are long enough to be
+        // interesting.
         auto candidates = random_sources(60, net.spec.vocab_size, 77, 20);
         auto outputs = decode(net, engine_options(&steti_draft_none, 0, 8, MAX_OUT), candidates);
         for (size_t i = 0; i < candidates.size() && sources.size() < 3; i++) {
             bool is_last = sources.size() == 2;
-            if (candidates[i].size() > 1 && outputs[i].ids.size() >= 6 && (!is_last || outputs[i].finished || i > 50)) {
+            if (candidates[i].size() > 1 && outputs[i].ids.size() >= 6 &&
+                (!is_last || outputs[i].finished || i > 50)) {
                 sources.push_back(candidates[i]);
             }
         }
@@ -33,7 +37,8 @@ class Forced : public ::testing::TestWithParam<std::tuple<std::string, int>> {
     {
         const Ids &y = greedy[k].ids;
         size_t end = std::min(y.size(), at + n);
-        return at < end ? Ids(y.begin() + static_cast<long>(at), y.begin() + static_cast<long>(end)) : Ids{};
+        return at < end ? Ids(y.begin() + static_cast<long>(at), y.begin() + static_cast<long>(end))
+                        : Ids{};
     }
     int32_t wrong(size_t k, size_t at) const
     {
@@ -52,7 +57,8 @@ class Forced : public ::testing::TestWithParam<std::tuple<std::string, int>> {
         for (size_t k = 0; k < sources.size(); k++) {
             ASSERT_EQ(got[k].status, STET_OK);
             ASSERT_TRUE(got[k].same_bits(greedy[k])) << "sentence " << k;
-            ASSERT_EQ(got[k].counts.accepted + got[k].counts.passes, got[k].ids.size() + got[k].finished);
+            ASSERT_EQ(got[k].counts.accepted + got[k].counts.passes,
+                      got[k].ids.size() + got[k].finished);
             ASSERT_EQ(got[k].counts.rows, got[k].counts.drafted + got[k].counts.passes);
         }
     }
@@ -62,7 +68,8 @@ class Forced : public ::testing::TestWithParam<std::tuple<std::string, int>> {
     std::vector<Decoded> greedy;
 };
 
-// At position p exactly `a` drafted tokens are right and two more are wrong; before and after nothing is drafted.
+// At position p exactly `a` drafted tokens are right and two more are wrong; before and after
+// nothing is drafted.
 TEST_P(Forced, EveryAcceptLengthAtEveryPosition)
 {
     size_t longest = 0;
@@ -95,7 +102,8 @@ TEST_P(Forced, EveryAcceptLengthAtEveryPosition)
         }
     }
     EXPECT_EQ(visited, possible) << "accept lengths that no pass had";
-    EXPECT_GT(stage().passes_after_match, possible) << "passes over a cache that a draft was cut back in";
+    EXPECT_GT(stage().passes_after_match, possible)
+        << "passes over a cache that a draft was cut back in";
 }
 
 // Right up to position k, wrong there, right again afterwards.
@@ -121,13 +129,16 @@ TEST_P(Forced, WrongAtOnePosition)
 
 TEST_P(Forced, AlwaysRightTakesOnePass)
 {
-    expect_greedy([&](size_t k) { return [this, k](size_t at, int n) { return right(k, at, static_cast<size_t>(n)); }; },
-                  3, 0);
+    expect_greedy(
+        [&](size_t k) {
+            return [this, k](size_t at, int n) { return right(k, at, static_cast<size_t>(n)); };
+        },
+        3, 0);
     EXPECT_EQ(stage().passes, sources.size());
 }
 
-// Drafts longer than the output, random ones, ones with the end-of-sentence token inside or at the true end, and ones
-// that are no tokens.
+// Drafts longer than the output, random ones, ones with the end-of-sentence token inside or at the
+// true end, and ones that are no tokens.
 TEST_P(Forced, HostileDrafts)
 {
     std::mt19937 rng(9);
@@ -137,14 +148,19 @@ TEST_P(Forced, HostileDrafts)
                 [&](size_t k) {
                     return [this, k, kind, &rng](size_t at, int budget) {
                         Ids d = kind == 1 ? Ids{} : right(k, at, rng() % 6);
-                        d.resize(static_cast<size_t>(kind == 4 ? rng() % 3 : static_cast<unsigned>(budget)), 7);
+                        d.resize(static_cast<size_t>(kind == 4 ? rng() % 3
+                                                               : static_cast<unsigned>(budget)),
+                                 7);
                         for (auto &id : d) {
                             id = kind == 1 ? static_cast<int32_t>(rng() % 288) : id;
                         }
                         if (!d.empty() && kind >= 2) {
                             static const int32_t hostile[] = {0, 0, 1, -1, 288};
-                            size_t where = kind == 2 && greedy[k].ids.size() >= at ? greedy[k].ids.size() - at : rng();
-                            d[where % d.size()] = kind == 3 && rng() % 2 ? INT32_MAX : hostile[kind];
+                            size_t where = kind == 2 && greedy[k].ids.size() >= at
+                                               ? greedy[k].ids.size() - at
+                                               : rng();
+                            d[where % d.size()] =
+                                kind == 3 && rng() % 2 ? INT32_MAX : hostile[kind];
                         }
                         return d;
                     };
@@ -155,7 +171,8 @@ TEST_P(Forced, HostileDrafts)
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Forced,
-                         ::testing::Combine(::testing::Values("edgeformer-a", "edgeformer-b", "transformer-pre"),
+                         ::testing::Combine(::testing::Values("edgeformer-a", "edgeformer-b",
+                                                              "transformer-pre"),
                                             ::testing::Values(0, 1)));
 
 } // namespace

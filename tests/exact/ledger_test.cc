@@ -1,12 +1,14 @@
-// The ledger: random mixes of fixture, policy, window, batch, threads, instruction set and compute type, until a number
-// of tokens was decoded both ways. STET_LEDGER_TOKENS and STET_LEDGER_SEED make it as long as one likes.
+// The ledger: random mixes of fixture, policy, window, batch, threads, instruction set and compute
+// type, until a number of tokens was decoded both ways. STET_LEDGER_TOKENS and STET_LEDGER_SEED
+// make it as long as one likes.
 #include "exact_cases.h"
 
 #include <cstdio>
 
 using namespace stet_test;
 
-namespace {
+namespace
+{
 
 unsigned long from_environment(const char *name, unsigned long otherwise)
 {
@@ -21,7 +23,8 @@ struct Ledger {
     {
         size_t n = std::max(got.ids.size(), want.ids.size());
         for (size_t i = 0; i < n; i++) {
-            differing_tokens += i >= got.ids.size() || i >= want.ids.size() || got.ids[i] != want.ids[i];
+            differing_tokens +=
+                i >= got.ids.size() || i >= want.ids.size() || got.ids[i] != want.ids[i];
         }
         for (size_t i = 0; i < std::min(got.logprob.size(), want.logprob.size()); i++) {
             differing_bits += std::memcmp(&got.logprob[i], &want.logprob[i], sizeof(float)) != 0;
@@ -35,12 +38,14 @@ struct Ledger {
 
 TEST(Ledger, NoTokenDiffers)
 {
-    unsigned long goal = from_environment("STET_LEDGER_TOKENS", 3000), seed = from_environment("STET_LEDGER_SEED", 1);
+    unsigned long goal = from_environment("STET_LEDGER_TOKENS", 3000),
+                  seed = from_environment("STET_LEDGER_SEED", 1);
     const char *folder = std::getenv("STET_LEDGER_MODEL");
     std::mt19937 rng(static_cast<unsigned>(seed));
     Ledger ledger;
     while (ledger.tokens < goal) {
-        std::string path = folder != nullptr ? folder : fixture(all_fixtures()[rng() % all_fixtures().size()]);
+        std::string path =
+            folder != nullptr ? folder : fixture(all_fixtures()[rng() % all_fixtures().size()]);
         enum steti_dtype compute = rng() % 2 ? STETI_I8 : STETI_F32;
         int threads = 1 + static_cast<int>(rng() % 3), window = static_cast<int>(rng() % 18);
         int batch = 1 + static_cast<int>(rng() % 12);
@@ -55,8 +60,10 @@ TEST(Ledger, NoTokenDiffers)
             ledger.add(got[i], want[i]);
         }
     }
-    std::printf("ledger: seed %lu, %zu sentences, %zu tokens, %zu passes, %zu differing tokens, %zu differing logit bits\n",
-                seed, ledger.sentences, ledger.tokens, ledger.passes, ledger.differing_tokens, ledger.differing_bits);
+    std::printf("ledger: seed %lu, %zu sentences, %zu tokens, %zu passes, %zu differing tokens, "
+                "%zu differing logit bits\n",
+                seed, ledger.sentences, ledger.tokens, ledger.passes, ledger.differing_tokens,
+                ledger.differing_bits);
     EXPECT_EQ(ledger.differing_tokens, 0u);
     EXPECT_EQ(ledger.differing_bits, 0u);
     EXPECT_LT(ledger.passes, ledger.tokens) << "no draft was ever right";

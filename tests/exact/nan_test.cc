@@ -1,4 +1,5 @@
-// NaN and infinity stay in the sentence that brings them in, and in a draft they cost nothing but the draft.
+// NaN and infinity stay in the sentence that brings them in, and in a draft they cost nothing but
+// the draft.
 #include "exact_cases.h"
 #include "model_folder.h"
 #include "oracle_draft.h"
@@ -7,7 +8,8 @@
 
 using namespace stet_test;
 
-namespace {
+namespace
+{
 
 // The embedding of one token is NaN; the output layer is a clean matrix of its own.
 void poison_token(ModelFolder *m, int32_t id)
@@ -22,7 +24,8 @@ void poison_token(ModelFolder *m, int32_t id)
     m->save();
 }
 
-class NotANumber : public ::testing::TestWithParam<std::string> {
+class NotANumber : public ::testing::TestWithParam<std::string>
+{
 };
 
 TEST_P(NotANumber, FailsItsOwnSentenceOnly)
@@ -49,7 +52,8 @@ TEST_P(NotANumber, FailsItsOwnSentenceOnly)
         for (int batch : {1, 2, 5, 24}) {
             for (int window : {0, 3}) {
                 auto got = decode(net, engine_options(policy, window, batch, 40), sources);
-                ASSERT_EQ(count_differing(got, want), 0u) << policy->name << " batch " << batch << " window " << window;
+                ASSERT_EQ(count_differing(got, want), 0u)
+                    << policy->name << " batch " << batch << " window " << window;
             }
         }
     }
@@ -75,7 +79,8 @@ TEST_P(NotANumber, InADraftCostsOnlyTheDraft)
         stage() = OracleStage{};
         for (size_t k = 0; k < sources.size(); k++) {
             stage().plans[sources[k].data()] = [&, k](size_t at, int) {
-                std::vector<int32_t> d(want[k].ids.begin() + static_cast<long>(std::min(at, want[k].ids.size())),
+                std::vector<int32_t> d(want[k].ids.begin() +
+                                           static_cast<long>(std::min(at, want[k].ids.size())),
                                        want[k].ids.end());
                 d.resize(std::min<size_t>(d.size(), rng() % 4));
                 d.push_back(bad);
@@ -91,7 +96,9 @@ TEST_P(NotANumber, InADraftCostsOnlyTheDraft)
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Fixtures, NotANumber, ::testing::Values("edgeformer-a", "transformer-learned", "transformer-pre"));
+INSTANTIATE_TEST_SUITE_P(Fixtures, NotANumber,
+                         ::testing::Values("edgeformer-a", "transformer-learned",
+                                           "transformer-pre"));
 
 TEST(NotANumberInt8, WeightsThatCannotBeQuantisedAreNamed)
 {
@@ -100,7 +107,8 @@ TEST(NotANumberInt8, WeightsThatCannotBeQuantisedAreNamed)
     m.save();
     Net net(m.path, STETI_I8);
     EXPECT_EQ(net.status, STET_E_MODEL);
-    EXPECT_NE(std::string(net.err.message).find("encoder.layers.1.fc1.weight"), std::string::npos) << net.err.message;
+    EXPECT_NE(std::string(net.err.message).find("encoder.layers.1.fc1.weight"), std::string::npos)
+        << net.err.message;
 }
 
 } // namespace

@@ -1,20 +1,24 @@
 // The forward against PyTorch's float32 logits and greedy ids, stored with the fixtures
-// (scripts/train/make_reference_fixtures.py, and make_transformer_fixtures.py, whose layers are torch.nn's own).
+// (scripts/train/make_reference_fixtures.py, and make_transformer_fixtures.py, whose layers are
+// torch.nn's own).
 #include "net_fixture.h"
 
 #include <cmath>
 
 using namespace stet_test;
 
-namespace {
+namespace
+{
 
-class Expected {
+class Expected
+{
   public:
     explicit Expected(const std::string &folder)
     {
         stet_error err{};
         err.struct_size = sizeof err;
-        EXPECT_EQ(steti_safetensors_open((folder + "/expected.safetensors").c_str(), &st, &err), STET_OK)
+        EXPECT_EQ(steti_safetensors_open((folder + "/expected.safetensors").c_str(), &st, &err),
+                  STET_OK)
             << err.message;
     }
     ~Expected()
@@ -58,7 +62,8 @@ struct Session {
     std::vector<float> logits(int slot, const std::vector<int32_t> &in, int first, int n)
     {
         std::vector<int32_t> pos, slots(static_cast<size_t>(n), slot), ids(static_cast<size_t>(n));
-        std::vector<float> out(static_cast<size_t>(n) * static_cast<size_t>(s.model != nullptr ? vocab() : 0));
+        std::vector<float> out(static_cast<size_t>(n) *
+                               static_cast<size_t>(s.model != nullptr ? vocab() : 0));
         for (int i = 0; i < n; i++) {
             pos.push_back(first + i);
         }
@@ -81,7 +86,8 @@ struct Session {
     steti_session s{};
 };
 
-class Oracle : public ::testing::TestWithParam<const char *> {
+class Oracle : public ::testing::TestWithParam<const char *>
+{
 };
 
 TEST_P(Oracle, LogitsAgreeWithPyTorch)
@@ -129,7 +135,8 @@ TEST_P(Oracle, SuffixPassEqualsStepwiseBitForBit)
                 parts.insert(parts.end(), rows.begin(), rows.end());
                 at += width;
             }
-            ASSERT_EQ(std::memcmp(parts.data(), whole.data(), whole.size() * sizeof(float)), 0) << "split " << split;
+            ASSERT_EQ(std::memcmp(parts.data(), whole.data(), whole.size() * sizeof(float)), 0)
+                << "split " << split;
             steti_kv_release(&s.s.kv, again);
         }
     }
@@ -149,7 +156,8 @@ TEST_P(Oracle, GreedyIdsAreThoseOfPyTorch)
         if (ended) {
             want.pop_back();
         }
-        auto o = engine_options(&steti_draft_none, 0, 1, static_cast<int>(want.size()) + (ended ? 8 : 0));
+        auto o = engine_options(&steti_draft_none, 0, 1,
+                                static_cast<int>(want.size()) + (ended ? 8 : 0));
         auto got = decode(net, o, {src});
         EXPECT_EQ(got[0].ids, want) << "sentence " << k;
         EXPECT_EQ(got[0].finished, ended);
@@ -157,7 +165,8 @@ TEST_P(Oracle, GreedyIdsAreThoseOfPyTorch)
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Oracle,
-                         ::testing::Values("edgeformer-a", "edgeformer-b", "edgeformer-c", "transformer-post",
-                                           "transformer-pre", "transformer-learned"));
+                         ::testing::Values("edgeformer-a", "edgeformer-b", "edgeformer-c",
+                                           "transformer-post", "transformer-pre",
+                                           "transformer-learned"));
 
 } // namespace

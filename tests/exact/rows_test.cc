@@ -1,18 +1,20 @@
-// A row's logits do not depend on its neighbours: passes of 1 to 130 rows out of several sentences, in any order,
-// give each row the bits it has alone, whatever stands in the cache behind it.
+// A row's logits do not depend on its neighbours: passes of 1 to 130 rows out of several sentences,
+// in any order, give each row the bits it has alone, whatever stands in the cache behind it.
 #include "exact_cases.h"
 
 #include <cmath>
 
 using namespace stet_test;
 
-namespace {
+namespace
+{
 
 using Ids = std::vector<int32_t>;
 
 constexpr int SLOTS = 6, LEN = 30, MAX_ROWS = 130;
 
-class Rows : public ::testing::TestWithParam<std::tuple<std::string, int>> {
+class Rows : public ::testing::TestWithParam<std::tuple<std::string, int>>
+{
   protected:
     void SetUp() override
     {
@@ -32,8 +34,13 @@ class Rows : public ::testing::TestWithParam<std::tuple<std::string, int>> {
             ids.push_back(inputs[static_cast<size_t>(in_slot[r])][static_cast<size_t>(pos[r])]);
         }
         logits->resize(pos.size() * vocab);
-        steti_decode_batch b{static_cast<int>(pos.size()), ids.data(), pos.data(), in_slot.data(), out.data(),
-                             nullptr, logits->data()};
+        steti_decode_batch b{static_cast<int>(pos.size()),
+                             ids.data(),
+                             pos.data(),
+                             in_slot.data(),
+                             out.data(),
+                             nullptr,
+                             logits->data()};
         return steti_model_decode(&s, &b, nullptr);
     }
     // NaN in all rows of the cache that the next pass must not read.
@@ -46,12 +53,14 @@ class Rows : public ::testing::TestWithParam<std::tuple<std::string, int>> {
             }
             for (float *base : {steti_kv_cross_k(&s.kv, l), steti_kv_cross_v(&s.kv, l)}) {
                 float *row = base + static_cast<ptrdiff_t>(slot) * 64 * net.spec.d_model;
-                std::fill(row + s.kv.src_len[slot] * net.spec.d_model, row + 64 * net.spec.d_model, NAN);
+                std::fill(row + s.kv.src_len[slot] * net.spec.d_model, row + 64 * net.spec.d_model,
+                          NAN);
             }
         }
     }
 
-    Net net{fixture(std::get<0>(GetParam())), std::get<1>(GetParam()) % 2 != 0 ? STETI_I8 : STETI_F32,
+    Net net{fixture(std::get<0>(GetParam())),
+            std::get<1>(GetParam()) % 2 != 0 ? STETI_I8 : STETI_F32,
             1 + std::get<1>(GetParam()) / 2, nullptr};
     steti_session s{};
     size_t vocab = 0;
@@ -75,7 +84,8 @@ TEST_P(Rows, AloneAndPackedHaveTheSameBits)
             inputs.back().push_back(static_cast<int32_t>(rng() % vocab));
             std::vector<float> row;
             ASSERT_EQ(run({k}, {i}, &row), STET_OK);
-            alone[static_cast<size_t>(k)].insert(alone[static_cast<size_t>(k)].end(), row.begin(), row.end());
+            alone[static_cast<size_t>(k)].insert(alone[static_cast<size_t>(k)].end(), row.begin(),
+                                                 row.end());
         }
     }
     std::vector<int> valid(SLOTS, LEN); // rows of the cache that hold their values
@@ -84,7 +94,8 @@ TEST_P(Rows, AloneAndPackedHaveTheSameBits)
         std::vector<int> begin(SLOTS), next(SLOTS);
         Ids in_slot, pos;
         for (size_t k = 0; k < SLOTS; k++) {
-            begin[k] = next[k] = static_cast<int>(rng() % static_cast<unsigned>(std::min(valid[k], n > 60 ? 6 : LEN - 1) + 1));
+            begin[k] = next[k] = static_cast<int>(
+                rng() % static_cast<unsigned>(std::min(valid[k], n > 60 ? 6 : LEN - 1) + 1));
         }
         for (int tries = 0; static_cast<int>(pos.size()) < n && tries < 10000; tries++) {
             size_t k = rng() % SLOTS;
@@ -100,8 +111,10 @@ TEST_P(Rows, AloneAndPackedHaveTheSameBits)
         std::vector<float> got;
         ASSERT_EQ(run(in_slot, pos, &got), STET_OK);
         for (size_t r = 0; r < pos.size(); r++) {
-            const float *want = &alone[static_cast<size_t>(in_slot[r])][static_cast<size_t>(pos[r]) * vocab];
-            ASSERT_EQ(std::memcmp(want, &got[r * vocab], vocab * sizeof(float)), 0) << n << " rows, row " << r;
+            const float *want =
+                &alone[static_cast<size_t>(in_slot[r])][static_cast<size_t>(pos[r]) * vocab];
+            ASSERT_EQ(std::memcmp(want, &got[r * vocab], vocab * sizeof(float)), 0)
+                << n << " rows, row " << r;
         }
     }
 }
@@ -133,8 +146,8 @@ TEST_P(Rows, EncodedTogetherAndAloneHaveTheSameBits)
             lens.push_back(static_cast<int32_t>(src.size()));
             slots.push_back(static_cast<int32_t>(slots.size()));
         }
-        steti_encode_batch b{static_cast<int>(each.size()), static_cast<int>(all.size()), all.data(), lens.data(),
-                             slots.data()};
+        steti_encode_batch b{static_cast<int>(each.size()), static_cast<int>(all.size()),
+                             all.data(), lens.data(), slots.data()};
         ASSERT_EQ(steti_model_encode(&s, &b, nullptr), STET_OK);
         for (size_t k = 0; k < each.size(); k++) {
             int32_t slot = SLOTS - 1;
@@ -150,7 +163,10 @@ TEST_P(Rows, EncodedTogetherAndAloneHaveTheSameBits)
 
 // 0, 1: float32 and int8 on one thread; 2, 3: on two.
 INSTANTIATE_TEST_SUITE_P(Fixtures, Rows,
-                         ::testing::Combine(::testing::ValuesIn(all_fixtures()), ::testing::Values(0, 1)));
-INSTANTIATE_TEST_SUITE_P(Threads, Rows, ::testing::Combine(::testing::Values("edgeformer-b"), ::testing::Values(2, 3)));
+                         ::testing::Combine(::testing::ValuesIn(all_fixtures()),
+                                            ::testing::Values(0, 1)));
+INSTANTIATE_TEST_SUITE_P(Threads, Rows,
+                         ::testing::Combine(::testing::Values("edgeformer-b"),
+                                            ::testing::Values(2, 3)));
 
 } // namespace

@@ -1,4 +1,5 @@
-// Ties: embedding rows that occur twice, and rows that differ in the last bits. The lowest id wins, with and without drafts.
+// Ties: embedding rows that occur twice, and rows that differ in the last bits. The lowest id wins,
+// with and without drafts.
 #include "exact_cases.h"
 #include "model_folder.h"
 #include "oracle_draft.h"
@@ -8,10 +9,12 @@
 
 using namespace stet_test;
 
-namespace {
+namespace
+{
 
-// Rows 8k + 4 .. 8k + 6 become copies of row 8k + 3, row 8k + 7 its neighbour by the last bit of every weight; so all
-// outputs are decided by ties and near ties. Row 9 is a copy of the end-of-sentence row.
+// Rows 8k + 4 .. 8k + 6 become copies of row 8k + 3, row 8k + 7 its neighbour by the last bit of
+// every weight; so all outputs are decided by ties and near ties. Row 9 is a copy of the
+// end-of-sentence row.
 void add_ties(ModelFolder *m, const std::string &table)
 {
     RawTensor &t = m->tensors.at(table);
@@ -29,7 +32,8 @@ void add_ties(ModelFolder *m, const std::string &table)
     std::memcpy(x + 9 * d, x + 1 * d, d * sizeof(float));
 }
 
-class Ties : public ::testing::TestWithParam<std::tuple<std::string, int>> {
+class Ties : public ::testing::TestWithParam<std::tuple<std::string, int>>
+{
 };
 
 TEST_P(Ties, LowestIdWinsAndDraftsChangeNothing)
@@ -40,13 +44,16 @@ TEST_P(Ties, LowestIdWinsAndDraftsChangeNothing)
     Net net(m.path, std::get<1>(GetParam()) ? STETI_I8 : STETI_F32);
     ASSERT_EQ(net.status, STET_OK) << net.err.message;
     auto sources = random_sources(10, net.spec.vocab_size, 31, 24);
-    sources.erase(std::remove_if(sources.begin(), sources.end(), [](const auto &s) { return s.empty(); }), sources.end());
+    sources.erase(
+        std::remove_if(sources.begin(), sources.end(), [](const auto &s) { return s.empty(); }),
+        sources.end());
     auto want = greedy_alone(net, sources);
     size_t copied = 0, neighbours = 0;
     for (const auto &d : want) {
         for (int32_t id : d.ids) {
             ASSERT_NE(id, 9) << "a copy of the end-of-sentence row";
-            ASSERT_FALSE(id >= 3 && (id - 3) % 8 >= 1 && (id - 3) % 8 <= 3) << "id " << id << " is a copy of a lower one";
+            ASSERT_FALSE(id >= 3 && (id - 3) % 8 >= 1 && (id - 3) % 8 <= 3)
+                << "id " << id << " is a copy of a lower one";
             copied += id >= 3 && (id - 3) % 8 == 0;
             neighbours += id >= 3 && (id - 3) % 8 == 4;
         }
@@ -59,7 +66,8 @@ TEST_P(Ties, LowestIdWinsAndDraftsChangeNothing)
         for (int window : {0, 1, 3, 7}) {
             for (int batch : {1, 4}) {
                 auto got = decode(net, engine_options(policy, window, batch, 40), sources);
-                ASSERT_EQ(count_differing(got, want), 0u) << policy->name << " " << window << " " << batch;
+                ASSERT_EQ(count_differing(got, want), 0u)
+                    << policy->name << " " << window << " " << batch;
             }
         }
     }
@@ -68,7 +76,8 @@ TEST_P(Ties, LowestIdWinsAndDraftsChangeNothing)
         stage() = OracleStage{};
         for (size_t k = 0; k < sources.size(); k++) {
             stage().plans[sources[k].data()] = [&want, k, shift](size_t at, int) {
-                std::vector<int32_t> d(want[k].ids.begin() + static_cast<long>(at), want[k].ids.end());
+                std::vector<int32_t> d(want[k].ids.begin() + static_cast<long>(at),
+                                       want[k].ids.end());
                 for (auto &id : d) {
                     id += shift;
                 }
@@ -82,7 +91,8 @@ TEST_P(Ties, LowestIdWinsAndDraftsChangeNothing)
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Ties,
-                         ::testing::Combine(::testing::Values("edgeformer-a", "edgeformer-c", "transformer-post",
+                         ::testing::Combine(::testing::Values("edgeformer-a", "edgeformer-c",
+                                                              "transformer-post",
                                                               "transformer-learned"),
                                             ::testing::Values(0, 1)));
 
