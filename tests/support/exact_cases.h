@@ -4,12 +4,14 @@
 #include "net_fixture.h"
 #include "scale.h"
 
-namespace stet_test {
+namespace stet_test
+{
 
 inline const std::vector<std::string> &all_fixtures()
 {
-    static const std::vector<std::string> names = {"edgeformer-a",     "edgeformer-b",    "edgeformer-c",
-                                                   "transformer-post", "transformer-pre", "transformer-learned"};
+    static const std::vector<std::string> names = {"edgeformer-a",    "edgeformer-b",
+                                                   "edgeformer-c",    "transformer-post",
+                                                   "transformer-pre", "transformer-learned"};
     return names;
 }
 
@@ -33,9 +35,11 @@ inline const std::vector<std::string> &all_isas()
     return names;
 }
 
-// Sentences whose drafts are sometimes right: the greedy output of one sentence is the source of the next. Model
-// outputs of random weights repeat themselves, which is what makes their own repetition a good draft.
-inline std::vector<std::vector<int32_t>> echo_sources(const Net &net, size_t n, unsigned seed, int max_len = 30)
+// Sentences whose drafts are sometimes right: the greedy output of one sentence is the source of
+// the next. Model outputs of random weights repeat themselves, which is what makes their own
+// repetition a good draft.
+inline std::vector<std::vector<int32_t>> echo_sources(const Net &net, size_t n, unsigned seed,
+                                                      int max_len = 30)
 {
     auto sources = random_sources(n, net.spec.vocab_size, seed, max_len);
     auto out = decode(net, engine_options(&steti_draft_none, 0, 4, max_len), sources);
@@ -45,7 +49,8 @@ inline std::vector<std::vector<int32_t>> echo_sources(const Net &net, size_t n, 
     return sources;
 }
 
-// How many sentences differ in a token, in a bit of a log probability, in status or in being finished.
+// How many sentences differ in a token, in a bit of a log probability, in status or in being
+// finished.
 inline size_t count_differing(const std::vector<Decoded> &a, const std::vector<Decoded> &b)
 {
     size_t n = 0;
@@ -56,7 +61,8 @@ inline size_t count_differing(const std::vector<Decoded> &a, const std::vector<D
 }
 
 // Every sentence by plain greedy decoding, alone in an engine of its own.
-inline std::vector<Decoded> greedy_alone(const Net &net, const std::vector<std::vector<int32_t>> &sources, int max_out = 40)
+inline std::vector<Decoded>
+greedy_alone(const Net &net, const std::vector<std::vector<int32_t>> &sources, int max_out = 40)
 {
     std::vector<Decoded> out;
     for (const auto &s : sources) {

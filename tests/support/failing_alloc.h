@@ -1,5 +1,5 @@
-// failing_alloc.h - every allocation of a call fails once: those of the library, and those of jansson, which allocates
-// by itself.
+// failing_alloc.h - every allocation of a call fails once: those of the library, and those of
+// jansson, which allocates by itself.
 #pragma once
 
 #include <functional>
@@ -12,7 +12,8 @@ extern "C" {
 
 #include <gtest/gtest.h>
 
-namespace stet_test {
+namespace stet_test
+{
 
 struct Jansson {
     uint64_t calls = 0, fail_at = 0, live = 0;
@@ -51,8 +52,9 @@ inline uint64_t live_blocks()
     return s.live_count + jansson().live;
 }
 
-// `call` does its work, cleans up after itself and returns its status. Calls it with the nth allocation failing, for
-// n = 1, 2, ... until it succeeds; every failure must be STET_E_NOMEM and leave nothing behind.
+// `call` does its work, cleans up after itself and returns its status. Calls it with the nth
+// allocation failing, for n = 1, 2, ... until it succeeds; every failure must be STET_E_NOMEM and
+// leave nothing behind.
 inline void fail_every_allocation(const char *what, const std::function<stet_status()> &call)
 {
     route_jansson();
@@ -68,7 +70,8 @@ inline void fail_every_allocation(const char *what, const std::function<stet_sta
             stet_status st = call();
             steti_alloc_fail_nth(0, 0);
             jansson().fail_at = 0;
-            ASSERT_EQ(live_blocks(), before) << what << ": allocation " << n << " mode " << mode << " leaks";
+            ASSERT_EQ(live_blocks(), before)
+                << what << ": allocation " << n << " mode " << mode << " leaks";
             if (st == STET_OK) {
                 break;
             }

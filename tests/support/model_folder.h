@@ -16,7 +16,8 @@ extern "C" {
 
 #include <gtest/gtest.h>
 
-namespace stet_test {
+namespace stet_test
+{
 
 inline std::string read_text(const std::string &path)
 {
@@ -37,7 +38,8 @@ struct RawTensor {
     std::string bytes;
 };
 
-class ModelFolder {
+class ModelFolder
+{
   public:
     explicit ModelFolder(const std::string &fixture_name)
     {
@@ -47,7 +49,8 @@ class ModelFolder {
         path = name;
         for (const auto &entry : std::filesystem::directory_iterator(from)) {
             if (entry.path().filename() != "expected.safetensors") {
-                std::filesystem::copy(entry.path(), std::filesystem::path(path) / entry.path().filename());
+                std::filesystem::copy(entry.path(),
+                                      std::filesystem::path(path) / entry.path().filename());
             }
         }
         config = read_text(path + "/config.json");
@@ -72,7 +75,8 @@ class ModelFolder {
         }
         size_t end = config.find_first_of(",\n", at);
         bool comma = config[end] == ',';
-        config.replace(at, end - at + (value.empty() && comma ? 1 : 0), value.empty() ? "" : quoted + " " + value);
+        config.replace(at, end - at + (value.empty() && comma ? 1 : 0),
+                       value.empty() ? "" : quoted + " " + value);
     }
 
     float *f32(const std::string &name)
@@ -115,8 +119,9 @@ class ModelFolder {
             for (int64_t n : t.shape) {
                 shape += (shape.empty() ? "" : ",") + std::to_string(n);
             }
-            header += (header.empty() ? "{\"" : ",\"") + name + "\":{\"dtype\":\"" + t.dtype + "\",\"shape\":[" + shape +
-                      "],\"data_offsets\":[" + std::to_string(data.size()) + "," +
+            header += (header.empty() ? "{\"" : ",\"") + name + "\":{\"dtype\":\"" + t.dtype +
+                      "\",\"shape\":[" + shape + "],\"data_offsets\":[" +
+                      std::to_string(data.size()) + "," +
                       std::to_string(data.size() + t.bytes.size()) + "]}";
             data += t.bytes;
         }

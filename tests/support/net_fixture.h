@@ -1,4 +1,5 @@
-// net_fixture.h - a small model from tests/fixtures on a CPU context, for tests of the layers above the backend.
+// net_fixture.h - a small model from tests/fixtures on a CPU context, for tests of the layers above
+// the backend.
 #pragma once
 
 #include <cstring>
@@ -16,7 +17,8 @@ extern "C" {
 
 #include <gtest/gtest.h>
 
-namespace stet_test {
+namespace stet_test
+{
 
 inline std::string fixture(const std::string &name)
 {
@@ -24,7 +26,8 @@ inline std::string fixture(const std::string &name)
 }
 
 // Spec, packed weights and one backend context. `ops` lets a test put its own backend in between.
-class Net {
+class Net
+{
   public:
     explicit Net(const std::string &folder, enum steti_dtype compute = STETI_F32, int threads = 1,
                  const char *isa = nullptr, const steti_backend_ops *backend_ops = nullptr)
@@ -86,7 +89,8 @@ struct Decoded {
     }
 };
 
-inline steti_engine_options engine_options(const steti_draft_ops *draft, int window, int batch, int max_out = 64)
+inline steti_engine_options engine_options(const steti_draft_ops *draft, int window, int batch,
+                                           int max_out = 64)
 {
     steti_engine_options o{};
     o.draft = draft;
@@ -138,7 +142,8 @@ inline std::vector<Decoded> decode(const Net &net, const steti_engine_options &o
 }
 
 // Random sources; small vocabularies so that n-grams repeat.
-inline std::vector<std::vector<int32_t>> random_sources(size_t n, int vocab, unsigned seed, int max_len = 40)
+inline std::vector<std::vector<int32_t>> random_sources(size_t n, int vocab, unsigned seed,
+                                                        int max_len = 40)
 {
     std::mt19937 rng(seed);
     std::vector<std::vector<int32_t>> out(n);

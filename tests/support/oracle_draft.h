@@ -1,4 +1,5 @@
-// oracle_draft.h - a draft policy that knows the answer and is right, or wrong, exactly as a test wants it.
+// oracle_draft.h - a draft policy that knows the answer and is right, or wrong, exactly as a test
+// wants it.
 #pragma once
 
 #include <functional>
@@ -11,7 +12,8 @@ extern "C" {
 #include "draft.h"
 }
 
-namespace stet_test {
+namespace stet_test
+{
 
 // What to propose when `at` tokens were emitted: at most `budget` tokens.
 using Plan = std::function<std::vector<int32_t>(size_t at, int budget)>;

@@ -1,4 +1,5 @@
-// wrapped_ops.h - the CPU backend with a test in between: ops that fail at a chosen call, or that break the contract.
+// wrapped_ops.h - the CPU backend with a test in between: ops that fail at a chosen call, or that
+// break the contract.
 #pragma once
 
 #include <cmath>
@@ -10,13 +11,29 @@ extern "C" {
 #include "cpu_backend.h"
 }
 
-namespace stet_test {
+namespace stet_test
+{
 
-// ---- A device that fails -------------------------------------------------------------------------------
+// ---- A device that fails
+// -------------------------------------------------------------------------------
 
-enum class Op { open, mem_alloc, upload, pack_matrix, reserve, embed, norm, linear, attention, argmax, sync, count };
+enum class Op {
+    open,
+    mem_alloc,
+    upload,
+    pack_matrix,
+    reserve,
+    embed,
+    norm,
+    linear,
+    attention,
+    argmax,
+    sync,
+    count
+};
 
-// The call number `at` (1 = the next) of op `op` gives STET_E_DEVICE, and, when sticky, all after it of any op.
+// The call number `at` (1 = the next) of op `op` gives STET_E_DEVICE, and, when sticky, all after
+// it of any op.
 struct FailingDevice {
     Op op = Op::count;
     int at = 0;
@@ -39,7 +56,8 @@ inline stet_status count_call(Op op, stet_error *err)
         return STET_OK;
     }
     d.broken = d.broken || d.sticky;
-    return steti_fail(err, STET_E_DEVICE, "test device: call %d of op %d", call, static_cast<int>(op));
+    return steti_fail(err, STET_E_DEVICE, "test device: call %d of op %d", call,
+                      static_cast<int>(op));
 }
 
 inline const steti_backend_ops *failing_ops()
@@ -59,8 +77,8 @@ inline const steti_backend_ops *failing_ops()
         stet_status st = count_call(Op::upload, err);
         return st != STET_OK ? st : cpu->upload(b, dst, src, n, err);
     };
-    ops.pack_matrix = [](steti_backend *b, const steti_tensor *src, const steti_tensor *scale, enum steti_dtype compute,
-                         steti_matrix **out, stet_error *err) {
+    ops.pack_matrix = [](steti_backend *b, const steti_tensor *src, const steti_tensor *scale,
+                         enum steti_dtype compute, steti_matrix **out, stet_error *err) {
         stet_status st = count_call(Op::pack_matrix, err);
         return st != STET_OK ? st : cpu->pack_matrix(b, src, scale, compute, out, err);
     };
@@ -95,10 +113,20 @@ inline const steti_backend_ops *failing_ops()
     return &ops;
 }
 
-// ---- A backend that breaks the contract ----------------------------------------------------------------
+// ---- A backend that breaks the contract
+// ----------------------------------------------------------------
 
-// Results that depend on the number of rows, as with kernels that sum in another order for wider calls.
-enum class Breach { none, linear_ulp, attention_ulp, embed_ulp, norm_ulp, argmax_flip, argmax_logprob };
+// Results that depend on the number of rows, as with kernels that sum in another order for wider
+// calls.
+enum class Breach {
+    none,
+    linear_ulp,
+    attention_ulp,
+    embed_ulp,
+    norm_ulp,
+    argmax_flip,
+    argmax_logprob
+};
 
 inline Breach &breach()
 {
