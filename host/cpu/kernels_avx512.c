@@ -109,10 +109,12 @@ VF_INLINE void tile_i8(const struct steti_gemm_job *j, int row, int panel, const
     TILE(name, 1, panels)                                                                          \
     TILE(name, 2, panels)                                                                          \
     TILE(name, 3, panels)                                                                          \
-    TILE(name, 4, panels) TILE(name, 5, panels)                                                    \
-        TILE(name, 6, panels) static const tile_fn name##_by_##panels[MAX_ROWS] = {                \
-            name##_1x##panels, name##_2x##panels, name##_3x##panels,                               \
-            name##_4x##panels, name##_5x##panels, name##_6x##panels}
+    TILE(name, 4, panels)                                                                          \
+    TILE(name, 5, panels)                                                                          \
+    TILE(name, 6, panels)                                                                          \
+    static const tile_fn name##_by_##panels[MAX_ROWS] = {name##_1x##panels, name##_2x##panels,     \
+                                                         name##_3x##panels, name##_4x##panels,     \
+                                                         name##_5x##panels, name##_6x##panels}
 
 ALL_ROWS(tile_f32, 4);
 ALL_ROWS(tile_f32, 1);
