@@ -1,0 +1,108 @@
+// Limits of a session, and calls that do not fit them.
+#include "net_fixture.h"
+
+using namespace stet_test;
+
+namespace {
+
+class Session : public ::testing::Test {
+  protected:
+    void SetUp() override
+    {
+        steti_session_limits l{16, 2, 8, 10};
+        ASSERT_EQ(net.status, STET_OK) << net.err.message;
+        ASSERT_EQ(steti_session_open(net.model, net.backend, &l, &s, nullptr), STET_OK);
+        err.struct_size = sizeof err;
+    }
+    void TearDown() override
+    {
+        steti_session_close(&s);
+        steti_session_close(&s); // twice is legal
+    }
+    stet_status encode(std::vector<int32_t> ids, int32_t len, int32_t slot)
+    {
+        steti_encode_batch b{1, static_cast<int>(ids.size()), ids.data(), &len, &slot};
+        return steti_model_encode(&s, &b, &err);
+    }
+    stet_status decode_row(int32_t id, int32_t pos, int32_t slot)
+    {
+        int32_t out;
+        steti_decode_batch b{1, &id, &pos, &slot, &out, nullptr, nullptr};
+        return steti_model_decode(&s, &b, &err);
+    }
+    Net net{fixture("transformer-learned")};
+    steti_session s{};
+    stet_error err{};
+};
+
+TEST_F(Session, LimitsAreChecked)
+{
+    const steti_session_limits bad[] = {{0, 1, 1, 1}, {1, 0, 1, 1}, {1, 1, 0, 1}, {1, 1, 1, 0}, {1, 1, 73, 1}, {1, 1, 1, 73}};
+    for (const auto &l : bad) {
+        steti_session other{};
+        EXPECT_EQ(steti_session_open(net.model, net.backend, &l, &other, &err), STET_E_INVALID);
+        EXPECT_STRNE(err.message, "");
+        steti_session_close(&other);
+    }
+    steti_session_limits most{1, 1, 72, 72};
+    steti_session other{};
+    EXPECT_EQ(steti_session_open(net.model, net.backend, &most, &other, &err), STET_OK) << err.message;
+    steti_session_close(&other);
+}
+
+TEST_F(Session, CallsOverTheLimitsAreRefused)
+{
+    EXPECT_EQ(decode_row(0, 0, 0), STET_E_INVALID) << "slot 0 holds no sentence";
+    EXPECT_EQ(encode({5, 1}, 2, 2), STET_E_INVALID) << "no such slot";
+    EXPECT_EQ(encode({5, 1}, 2, -1), STET_E_INVALID);
+    EXPECT_EQ(encode({5, 1}, 3, 0), STET_E_INVALID) << "lengths and rows differ";
+    EXPECT_EQ(encode({}, 0, 0), STET_E_INVALID);
+    EXPECT_EQ(encode({5, 5, 5, 5, 5, 5, 5, 5, 1}, 9, 0), STET_E_INVALID) << "longer than max_src";
+    EXPECT_EQ(encode({288, 1}, 2, 0), STET_E_INVALID) << "not in the vocabulary";
+    ASSERT_EQ(encode({5, 1}, 2, 0), STET_OK) << err.message;
+    EXPECT_EQ(decode_row(0, 0, 0), STET_OK) << err.message;
+    EXPECT_EQ(decode_row(0, 10, 0), STET_E_INVALID);
+    EXPECT_EQ(decode_row(0, -1, 0), STET_E_INVALID);
+    EXPECT_EQ(decode_row(0, 0, 1), STET_E_INVALID);
+    EXPECT_EQ(decode_row(-1, 0, 0), STET_E_INVALID);
+    steti_decode_batch none{};
+    EXPECT_EQ(steti_model_decode(&s, &none, &err), STET_OK) << "no rows are no work";
+    none.n_rows = 17;
+    EXPECT_EQ(steti_model_decode(&s, &none, &err), STET_E_INVALID);
+}
+
+TEST_F(Session, BytesAreWhatIsReserved)
+{
+    steti_alloc_stats before{}, after{};
+    steti_session_limits l{40, 3, 20, 30};
+    steti_session other{};
+    steti_alloc_get_stats(&before);
+    ASSERT_EQ(steti_session_open(net.model, net.backend, &l, &other, nullptr), STET_OK);
+    steti_session_close(&other);
+    steti_alloc_get_stats(&before);
+    ASSERT_EQ(steti_session_open(net.model, net.backend, &l, &other, nullptr), STET_OK);
+    steti_alloc_get_stats(&after);
+    size_t used = after.live_bytes - before.live_bytes, said = steti_session_bytes(&net.spec, &l);
+    EXPECT_LE(used, said + 8192);
+    EXPECT_GE(used + 64, said);
+    steti_session_close(&other);
+}
+
+TEST_F(Session, OnlyTheRowsOfThePositionTableThatAreNeeded)
+{
+    steti_model_options mo{};
+    steti_model *small = nullptr;
+    mo.ops = net.ops;
+    mo.backend = net.backend;
+    mo.compute = STETI_F32;
+    mo.max_positions = 9;
+    ASSERT_EQ(steti_model_open(&net.spec, net.weights, "folder", &mo, &small, &err), STET_OK) << err.message;
+    EXPECT_EQ(steti_model_max_positions(small), 9);
+    steti_session_limits l{4, 1, 10, 5};
+    steti_session other{};
+    EXPECT_EQ(steti_session_open(small, net.backend, &l, &other, &err), STET_E_INVALID);
+    steti_model_close(small);
+    steti_model_close(nullptr);
+}
+
+} // namespace
