@@ -51,9 +51,17 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
                            stet_error *err);
 void api_model_close(stet_model *m);
 
-/* The engine options that follow from the parsed ones and the device. */
-struct steti_engine_options api_engine_options(const struct api_options *o,
-                                               const struct steti_backend_caps *caps);
+/* The engine that follows from the options, the model and the device. */
+struct api_plan {
+    struct steti_engine_options engine;
+    size_t bytes; /* that it reserves */
+};
+
+/* Fills in what the options leave open and checks lengths and memory_limit. STET_E_INVALID,
+ * STET_E_NOMEM. */
+stet_status api_plan_engine(const stet_model *m, struct api_options *o,
+                            const struct steti_backend_caps *caps, struct api_plan *plan,
+                            stet_error *err);
 int api_threads(const struct api_options *o);
 
 /* An error for calls that got no usable one. Returns err, or `local` when err is NULL. */

@@ -15,8 +15,6 @@ void api_options_defaults(struct api_options *o)
     o->draft = &steti_draft_edit;
     o->draft_window = -1;
     o->batch_size = 8;
-    o->max_input = 256;
-    o->max_output = 256;
 }
 
 typedef stet_status (*setter)(struct api_options *o, const char *key, const char *value,
@@ -114,7 +112,10 @@ static stet_status set_window(struct api_options *o, const char *key, const char
         o->draft_window = -1;
         return STET_OK;
     }
-    return parse_int(key, value, 0, MAX_TOKENS, &o->draft_window, err);
+    if (parse_int(key, value, 0, MAX_TOKENS, &o->draft_window, NULL) != STET_OK) {
+        return wrong(key, value, "auto or a whole number from 0 (no limit) to 65536", err);
+    }
+    return STET_OK;
 }
 
 static stet_status set_batch(struct api_options *o, const char *key, const char *value,

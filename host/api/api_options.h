@@ -15,8 +15,9 @@ struct api_options {
     int greedy;
     const struct steti_draft_ops *draft;
     int draft_window; /* -1 = auto, 0 = no limit */
-    int batch_size, max_input, max_output;
-    size_t memory_limit; /* 0 = none */
+    int batch_size;
+    int max_input, max_output; /* 0 = choose */
+    size_t memory_limit;       /* 0 = none */
     int verify, scores;
 };
 

@@ -4,29 +4,16 @@
 #include "alloc.h"
 #include "api_internal.h"
 
-struct steti_engine_options api_engine_options(const struct api_options *o,
-                                               const struct steti_backend_caps *caps)
-{
-    struct steti_engine_options e = {.draft = o->draft,
-                                     .draft_window = o->draft_window,
-                                     .batch_size = o->batch_size,
-                                     .max_src = o->max_input,
-                                     .max_out = o->max_output,
-                                     .verify = o->verify,
-                                     .scores = o->scores,
-                                     .clock = steti_clock_system()};
-    if (e.draft_window < 0) {
-        e.draft_window = caps->row_tile > 1 ? caps->row_tile - 1 : 1;
-    }
-    return e;
-}
+#define DEFAULT_LENGTH 256 /* tokens, where the model has positions for as many */
 
 /* Sentences and outputs must fit into the position table: start or end-of-sentence token
  * included. */
-static stet_status check_positions(const stet_model *m, const struct api_options *o,
-                                   stet_error *err)
+static stet_status resolve_lengths(const stet_model *m, struct api_options *o, stet_error *err)
 {
     int most = steti_model_max_positions(m->net) - 1;
+    int usual = most < DEFAULT_LENGTH ? most : DEFAULT_LENGTH;
+    o->max_input = o->max_input > 0 ? o->max_input : usual;
+    o->max_output = o->max_output > 0 ? o->max_output : usual;
     if (o->max_input > most || o->max_output > most) {
         return steti_fail(err, STET_E_INVALID,
                           "option %s: the model has positions for at most %d tokens",
@@ -36,14 +23,13 @@ static stet_status check_positions(const stet_model *m, const struct api_options
 }
 
 static stet_status check_memory(const stet_model *m, const struct api_options *o,
-                                const struct steti_engine_options *eo, size_t *bytes,
-                                stet_error *err)
+                                const struct api_plan *plan, stet_error *err)
 {
     struct steti_backend_caps caps;
-    size_t engine = steti_engine_bytes(steti_model_spec(m->net), eo), total;
+    size_t total;
     m->ops->caps(m->backend, &caps);
-    total = engine + caps.weight_bytes;
-    if (engine == 0) {
+    total = plan->bytes + caps.weight_bytes;
+    if (plan->bytes == 0) {
         return steti_fail(
             err, STET_E_INVALID,
             "batch_size %d with these lengths needs more memory than can be addressed",
@@ -52,25 +38,43 @@ static stet_status check_memory(const stet_model *m, const struct api_options *o
     if (o->memory_limit != 0 && total > o->memory_limit) {
         return steti_fail(err, STET_E_NOMEM,
                           "memory_limit is %zu bytes, but %zu are needed (weights %zu, engine "
-                          "%zu); lower batch_size, "
-                          "max_input_length or max_decoding_length",
-                          o->memory_limit, total, caps.weight_bytes, engine);
+                          "%zu); lower batch_size, max_input_length or max_decoding_length",
+                          o->memory_limit, total, caps.weight_bytes, plan->bytes);
     }
-    *bytes = engine;
     return STET_OK;
+}
+
+stet_status api_plan_engine(const stet_model *m, struct api_options *o,
+                            const struct steti_backend_caps *caps, struct api_plan *plan,
+                            stet_error *err)
+{
+    int window = o->draft_window >= 0 ? o->draft_window
+                 : caps->row_tile > 1 ? caps->row_tile - 1
+                                      : 1;
+    memset(plan, 0, sizeof *plan);
+    STETI_TRY(resolve_lengths(m, o, err));
+    plan->engine = (struct steti_engine_options){.draft = o->draft,
+                                                 .draft_window = window,
+                                                 .batch_size = o->batch_size,
+                                                 .max_src = o->max_input,
+                                                 .max_out = o->max_output,
+                                                 .verify = o->verify,
+                                                 .scores = o->scores,
+                                                 .clock = steti_clock_system()};
+    plan->bytes = steti_engine_bytes(steti_model_spec(m->net), &plan->engine);
+    return check_memory(m, o, plan, err);
 }
 
 static stet_status open_core(stet_engine *g, stet_error *err)
 {
     struct steti_backend_options bo = {.threads = api_threads(&g->model->options)};
     struct steti_backend_caps caps;
-    struct steti_engine_options eo;
-    STETI_TRY(check_positions(g->model, &g->options, err));
+    struct api_plan plan;
     STETI_TRY(g->model->ops->open(&bo, &g->backend, err));
     g->model->ops->caps(g->backend, &caps);
-    eo = api_engine_options(&g->options, &caps);
-    STETI_TRY(check_memory(g->model, &g->options, &eo, &g->memory_bytes, err));
-    return steti_engine_open(g->model->net, g->backend, &eo, &g->core, err);
+    STETI_TRY(api_plan_engine(g->model, &g->options, &caps, &plan, err));
+    g->memory_bytes = plan.bytes;
+    return steti_engine_open(g->model->net, g->backend, &plan.engine, &g->core, err);
 }
 
 static void close_engine(stet_engine *g)

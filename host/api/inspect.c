@@ -21,11 +21,18 @@ struct report {
     char backend[64];
 };
 
-static void examine_weights(struct report *r)
+/* What is broken is left out of the report, but a report must not lack what is there. */
+static stet_status only_nomem(stet_status st)
+{
+    return st == STET_E_NOMEM ? st : STET_OK;
+}
+
+static stet_status examine_weights(struct report *r, stet_error *err)
 {
     struct steti_weights *w = NULL;
-    if (steti_weights_open(r->path, &w, NULL) != STET_OK) {
-        return;
+    stet_status st = steti_weights_open(r->path, &w, err);
+    if (st != STET_OK) {
+        return only_nomem(st);
     }
     r->has_weights = 1;
     r->stored = steti_model_stored_type(w);
@@ -40,34 +47,51 @@ static void examine_weights(struct report *r)
         }
     }
     steti_weights_close(w);
+    return STET_OK;
 }
 
-static void examine_tokenizer(struct report *r)
+static stet_status examine_tokenizer(struct report *r, stet_error *err)
 {
     struct steti_tokenizer *t = NULL;
-    if (steti_tokenizer_open(r->path, &t, NULL) != STET_OK) {
-        return;
+    stet_status st = steti_tokenizer_open(r->path, &t, err);
+    if (st != STET_OK) {
+        return only_nomem(st);
     }
     r->pieces = steti_tokenizer_vocab_size(t);
     strncpy(r->tokenizer, steti_tokenizer_kind(t), sizeof r->tokenizer - 1);
     steti_tokenizer_close(t);
+    return STET_OK;
 }
 
 /* Binds the whole model, which is the only sure answer, and measures what it and an engine take. */
+/* What an engine on this device would be called and reserve. */
+static stet_status examine_engine(struct report *r, const stet_model *m)
+{
+    struct steti_backend_options bo = {.threads = api_threads(&r->options)};
+    struct steti_backend *b = NULL;
+    struct steti_backend_caps caps;
+    struct api_plan plan;
+    stet_status st;
+    STETI_TRY(m->ops->open(&bo, &b, &r->error));
+    m->ops->caps(b, &caps);
+    memcpy(r->backend, caps.name, sizeof r->backend);
+    st = api_plan_engine(m, &r->options, &caps, &plan, &r->error);
+    r->engine_bytes = plan.bytes;
+    m->ops->close(b);
+    return st;
+}
+
 static void examine_loading(struct report *r)
 {
     stet_model *m = NULL;
     struct steti_backend_caps caps;
-    struct steti_engine_options eo;
     r->status = api_model_open(r->path, &r->options, &m, &r->error);
     if (r->status != STET_OK) {
         return;
     }
     m->ops->caps(m->backend, &caps);
     r->weight_bytes = caps.weight_bytes;
-    memcpy(r->backend, caps.name, sizeof r->backend);
-    eo = api_engine_options(&r->options, &caps);
-    r->engine_bytes = steti_engine_bytes(steti_model_spec(m->net), &eo);
+    r->status = examine_engine(r, m);
     api_model_close(m);
 }
 
@@ -188,9 +212,11 @@ static void copy_out(const struct steti_buf *b, char *buf, size_t cap, size_t *n
 static stet_status make_report(struct report *r, uint32_t format, struct steti_buf *b,
                                stet_error *err)
 {
-    r->has_spec = steti_spec_read(r->path, &r->spec, NULL) == STET_OK;
-    examine_weights(r);
-    examine_tokenizer(r);
+    stet_status st = steti_spec_read(r->path, &r->spec, err);
+    r->has_spec = st == STET_OK;
+    STETI_TRY(only_nomem(st));
+    STETI_TRY(examine_weights(r, err));
+    STETI_TRY(examine_tokenizer(r, err));
     examine_loading(r);
     return format == STET_REPORT_JSON ? write_json(r, b, err) : write_text(r, b, err);
 }

@@ -3,6 +3,7 @@
 #include "alloc.h"
 #include "api_internal.h"
 #include "backends.h"
+#include "file_map.h"
 #include "log.h"
 #include "thread.h"
 
@@ -110,6 +111,7 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
     }
     atomic_store(&m->refs, 1);
     m->options = *o;
+    STETI_TRY_GOTO(steti_folder_check(path, err), st, fail);
     STETI_TRY_GOTO(steti_backend_select(o->device, &m->ops, err), st, fail);
     STETI_TRY_GOTO(m->ops->open(&bo, &m->backend, err), st, fail);
     STETI_TRY_GOTO(steti_tokenizer_open(path, &m->tokenizer, err), st, fail);

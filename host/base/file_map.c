@@ -84,6 +84,19 @@ void steti_file_map_drop(const struct steti_file_map *m, size_t offset, size_t l
     }
 }
 
+stet_status steti_folder_check(const char *path, stet_error *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        return steti_fail(err, STET_E_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        return steti_fail(err, STET_E_IO,
+                          "%s: is not a folder; a model is a folder with config.json", path);
+    }
+    return STET_OK;
+}
+
 int steti_file_exists(const char *path)
 {
     struct stat st;

@@ -24,6 +24,9 @@ void steti_file_map_close(struct steti_file_map *m); /* legal on a zeroed map, a
  * resident set and come back from the file when touched. Whole pages inside the range only. */
 void steti_file_map_drop(const struct steti_file_map *m, size_t offset, size_t len);
 
+/* STET_E_IO unless path is a folder; the message names it. */
+stet_status steti_folder_check(const char *path, stet_error *err);
+
 /* 1 if path is a regular file. */
 int steti_file_exists(const char *path);
 

@@ -51,7 +51,8 @@ static struct row *put_counts(struct row *r, const stet_stats *s, const struct s
     r = put(r, "accepted", "accepted", (double)s->accepted, 0);
     r = put(r, "rejected", "rejected", (double)s->rejected, 0);
     r = put(r, "reentries", "re-entries", (double)s->reentries, 0);
-    return put(r, "verified", "verified sentences", (double)s->verified, 0);
+    r = put(r, "verified", "verified sentences", (double)s->verified, 0);
+    return put(r, "unfinished", "left as they were", (double)s->unfinished, 0);
 }
 
 static struct row *put_times(struct row *r, const stet_stats *s, const struct steti_cli_counts *c)
