@@ -8,7 +8,7 @@
 #include "utf8.h"
 #include "word_edges.h"
 
-#define MARK "\xE2\x96\x81" /* word boundary inside pieces */
+#define REPLACEMENT "\xEF\xBF\xBD" /* what broken bytes are decoded to */
 
 /* Decoded text with the end of every token's part. */
 struct decoded {
@@ -40,30 +40,37 @@ void steti_edits_free(struct steti_edits *e)
 
 /* ---- Aligning -------------------------------------------------------------------------------- */
 
+/* Signs that show nothing, such as the zero-width space; tokenizers drop them or make spaces of them. */
+static int is_invisible(uint32_t cp)
+{
+    return steti_cp_is_space(cp) || cp == 0x2581 || cp == 0xAD || cp == 0xFEFF || cp == 0x2060 ||
+           (cp >= 0x200B && cp <= 0x200F);
+}
+
 static size_t count_visible(const char *s, size_t n)
 {
     size_t count = 0;
     for (size_t i = 0; i < n;) {
         uint32_t cp;
         int k = steti_utf8_decode(s + i, n - i, &cp);
-        count += !steti_cp_is_space(cp) && cp != 0x2581;
+        count += !is_invisible(cp);
         i += (size_t)(k < 0 ? -k : k);
     }
     return count;
 }
 
-/* 1 if piece i may hold a part of the source character before it: normalising can make several
- * characters of one, which then stand in several pieces. Such pieces change together or not at
- * all. */
-static int is_tied_to_previous(const struct extraction *x, size_t i)
+/* 1 if piece i may hold a part of the source character after it: normalising can make several
+ * characters of one, and the last piece made of them has its bytes. Such pieces change together or
+ * not at all. */
+static int is_tied_to_next(const struct extraction *x, size_t i)
 {
     const struct steti_piece *p = &x->in->pieces[i];
-    size_t n;
+    size_t shown = count_visible(x->in->src + p->begin, p->end - p->begin), n;
     const char *text = steti_tokenizer_piece(x->in->tokenizer, p->id, &n);
-    if (i == 0 || text == NULL || p->id == steti_tokenizer_unk_id(x->in->tokenizer)) {
-        return 0;
+    if (p->id == steti_tokenizer_unk_id(x->in->tokenizer) || text == NULL) {
+        return shown == 0;
     }
-    return count_visible(text, n) > count_visible(x->in->src + p->begin, p->end - p->begin);
+    return count_visible(text, n) > shown;
 }
 
 /* 1 if something changes between pieces i - 1 and i. */
@@ -75,7 +82,7 @@ static int changes_before(const struct extraction *x, size_t i)
 
 static void untie(struct extraction *x, size_t i)
 {
-    if (changes_before(x, i) && is_tied_to_previous(x, i)) {
+    if (changes_before(x, i) && is_tied_to_next(x, i - 1)) {
         x->match[i - 1] = -1;
         x->match[i] = -1;
     }
@@ -132,21 +139,39 @@ static int is_same_text(const struct extraction *x, const struct hunk *h)
            (n == 0 || memcmp(x->src.text.data + a, x->out.text.data + b, n) == 0);
 }
 
+/* 1 if the output cannot be written down: <unk>, or bytes that make no character. */
 static int has_unknown(const struct extraction *x, const struct hunk *h)
 {
     int32_t unk = steti_tokenizer_unk_id(x->in->tokenizer);
+    size_t begin = token_begin(&x->out, h->j0);
+    size_t end = h->j1 > h->j0 ? x->out.ends[h->j1 - 1] : begin;
     for (size_t j = h->j0; j < h->j1; j++) {
         if (x->in->out_ids[j] == unk) {
             return 1;
         }
     }
-    return 0;
+    return end > begin && memmem(x->out.text.data + begin, end - begin, REPLACEMENT, 3) != NULL;
 }
 
 /* ---- From hunks to replacements -------------------------------------------------------------- */
 
-/* Keeps the source's white space at the edges of [r->begin, r->end) where the output has some
- * too. */
+/* Keeps the source's white space at the end of the text. What is added there goes before it, except
+ * after a space that the output has too. */
+static void keep_last_space(const struct extraction *x, struct steti_replacement *r)
+{
+    const char *src = x->in->src;
+    size_t text_end = steti_trim_space(src, 0, x->in->src_len);
+    r->end = steti_trim_space(src, r->begin, r->end);
+    r->len = steti_trim_space(r->text, 0, r->len);
+    if (r->begin > text_end && r->len > 0) {
+        size_t at = (size_t)(r->text - x->out.text.data);
+        if (steti_trim_space(x->out.text.data, 0, at) == at) {
+            r->begin = r->end = text_end;
+        }
+    }
+}
+
+/* Keeps the source's white space at the edges of [r->begin, r->end) where the output has some too. */
 static void keep_outer_space(const struct extraction *x, const struct hunk *h,
                              struct steti_replacement *r)
 {
@@ -157,39 +182,50 @@ static void keep_outer_space(const struct extraction *x, const struct hunk *h,
         r->text += t;
         r->len -= t;
     }
+    if (h->i1 == x->in->n_pieces) {
+        keep_last_space(x, r);
+        return;
+    }
     s = steti_trim_space(src, r->begin, r->end);
     t = steti_trim_space(r->text, 0, r->len);
-    if (h->i1 == x->in->n_pieces) {
-        size_t text_end = steti_trim_space(src, 0, x->in->src_len);
-        r->begin = r->begin < text_end ? r->begin : text_end;
-        r->end = s < text_end ? s : text_end;
-        r->len = t;
-    } else if (s < r->end && t < r->len) {
+    if (s < r->end && t < r->len) {
         r->end = s;
         r->len = t;
     }
 }
 
+/* Spaces that part a replacement from its neighbours and that no token of it writes. */
+struct added_space {
+    int before, after;
+};
+
 /* The first word of a text has no space before it. When a word is put in front of it or taken away
- * there, the space that parts it from its new neighbour changes with it. Returns 1 to add a
- * space. */
-static int fix_first_space(const struct extraction *x, const struct hunk *h,
-                           struct steti_replacement *r)
+ * there, the space that parts it from its new neighbour changes with it. */
+static void fix_first_space(const struct extraction *x, const struct hunk *h,
+                            struct steti_replacement *r, struct added_space *add)
 {
     const char *src = x->in->src;
     const struct steti_piece *next;
     if (h->i0 > 0 || h->i1 == x->in->n_pieces || h->j1 == x->in->n_out) {
-        return 0;
+        return;
     }
     next = &x->in->pieces[h->i1];
     if (h->i1 == 0) {
         r->begin = r->end = steti_skip_space(src, next->begin, next->end);
-        return token_leads_with_space(x, h->j1);
-    }
-    if (h->j1 == 0 && !token_leads_with_space(x, 0)) {
+        add->after = token_leads_with_space(x, h->j1);
+    } else if (h->j1 == 0 && !token_leads_with_space(x, 0)) {
         r->end = steti_skip_space(src, r->end, next->end);
     }
-    return 0;
+}
+
+/* The same at the end, for tokenizers whose words end with the mark. */
+static void fix_last_space(const struct extraction *x, const struct hunk *h,
+                           const struct steti_replacement *r, struct added_space *add)
+{
+    size_t before = token_begin(&x->out, h->j0);
+    add->before = h->i0 == x->in->n_pieces && r->len > 0 && r->begin > 0 &&
+                  steti_trim_space(x->in->src, 0, r->begin) == r->begin &&
+                  steti_trim_space(x->out.text.data, 0, before) < before;
 }
 
 static size_t count_words(const char *s, size_t begin, size_t end)
@@ -242,13 +278,16 @@ static stet_status replace_words(struct extraction *x, const struct hunk *h,
 
 /* The n-th single space of the output becomes the n-th white space of the source. */
 static stet_status replace_whole(struct extraction *x, const struct steti_replacement *whole,
-                                 int add_space)
+                                 const struct added_space *add)
 {
     const char *src = x->in->src;
     struct steti_replacement r = *whole;
     struct steti_buf *b = &x->scratch;
     size_t s = steti_skip_space(src, r.begin, r.end), t = 0;
     steti_buf_clear(b);
+    if (add->before) {
+        STETI_TRY(steti_buf_append(b, " ", 1, x->err));
+    }
     while (t < r.len) {
         size_t gap = steti_find_space(r.text, t, r.len), next, gap_end;
         STETI_TRY(steti_buf_append(b, r.text + t, gap - t, x->err));
@@ -263,7 +302,7 @@ static stet_status replace_whole(struct extraction *x, const struct steti_replac
         s = gap_end;
         t = next;
     }
-    if (add_space) {
+    if (add->after) {
         STETI_TRY(steti_buf_append(b, " ", 1, x->err));
     }
     r.text = b->len > 0 ? b->data : "";
@@ -276,8 +315,8 @@ static stet_status replace_hunk(struct extraction *x, const struct hunk *h)
     const struct steti_edits_input *in = x->in;
     struct steti_replacement r = {.is_unknown = has_unknown(x, h)};
     size_t t = token_begin(&x->out, h->j0);
+    struct added_space add = {0, 0};
     size_t words;
-    int add_space;
     if (is_same_text(x, h) && !r.is_unknown) {
         return STET_OK;
     }
@@ -288,15 +327,16 @@ static stet_status replace_hunk(struct extraction *x, const struct hunk *h)
     r.out_first = (uint32_t)h->j0;
     r.out_last = (uint32_t)h->j1;
     keep_outer_space(x, h, &r);
-    add_space = fix_first_space(x, h, &r);
+    fix_first_space(x, h, &r, &add);
+    fix_last_space(x, h, &r, &add);
     words = count_words(in->src, r.begin, r.end);
-    if (words > 1 && !add_space && words == count_words(r.text, 0, r.len) &&
+    if (words > 1 && !add.before && !add.after && words == count_words(r.text, 0, r.len) &&
         steti_skip_space(in->src, r.begin, r.end) == r.begin &&
         steti_trim_space(in->src, r.begin, r.end) == r.end &&
         steti_skip_space(r.text, 0, r.len) == 0 && steti_trim_space(r.text, 0, r.len) == r.len) {
         return replace_words(x, h, &r);
     }
-    return replace_whole(x, &r, add_space);
+    return replace_whole(x, &r, &add);
 }
 
 static stet_status replace_all(struct extraction *x)

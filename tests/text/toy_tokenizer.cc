@@ -104,9 +104,9 @@ std::vector<Unit> Units(const std::string &text)
                 units.push_back({kMark, gap, i});
             }
             for (const std::string &s : Expand(cp)) {
-                units.push_back({s, i, end});
-                i = end;
+                units.push_back({s, i, i});
             }
+            units.back().end = end; // of several, the last has the bytes
             gap = end;
         }
         i = end;
