@@ -1,4 +1,5 @@
-// config.json and generation_config.json that are wrong: one status and one message that names file and key.
+// config.json and generation_config.json that are wrong: one status and one message that names file
+// and key.
 extern "C" {
 #include "spec.h"
 }
@@ -8,13 +9,16 @@ extern "C" {
 
 #include <gtest/gtest.h>
 
-namespace {
+namespace
+{
 
 // A complete configuration; cases replace one line.
 std::string base_config()
 {
-    return "{\"model_type\": \"transformer\",\n\"vocab_size\": 100,\n\"d_model\": 24,\n\"encoder_layers\": 2,\n"
-           "\"decoder_layers\": 1,\n\"encoder_attention_heads\": 3,\n\"decoder_attention_heads\": 2,\n"
+    return "{\"model_type\": \"transformer\",\n\"vocab_size\": 100,\n\"d_model\": "
+           "24,\n\"encoder_layers\": 2,\n"
+           "\"decoder_layers\": 1,\n\"encoder_attention_heads\": 3,\n\"decoder_attention_heads\": "
+           "2,\n"
            "\"encoder_ffn_dim\": 32,\n\"decoder_ffn_dim\": 16,\n\"eos_token_id\": 1,\n"
            "\"decoder_start_token_id\": 0,\n\"pad_token_id\": 0\n}";
 }
@@ -31,12 +35,14 @@ std::string changed(const std::string &key, const std::string &value)
     return value == "-" ? text.erase(at, end - at + 1) : text.replace(at, end - at, quoted + value);
 }
 
-stet_status parse(const std::string &config, const char *generation, steti_spec *spec, std::string *message)
+stet_status parse(const std::string &config, const char *generation, steti_spec *spec,
+                  std::string *message)
 {
     stet_error err{};
     err.struct_size = sizeof err;
     stet_status st = steti_spec_parse(config.data(), config.size(), generation,
-                                      generation != nullptr ? std::strlen(generation) : 0, "/some/folder", spec, &err);
+                                      generation != nullptr ? std::strlen(generation) : 0,
+                                      "/some/folder", spec, &err);
     *message = err.message;
     return st;
 }
@@ -109,10 +115,12 @@ TEST(Config, EveryMistakeIsNamed)
     for (const Case &c : cases) {
         steti_spec spec;
         std::string message;
-        EXPECT_EQ(parse(changed(c.key, c.value), nullptr, &spec, &message), c.status) << c.key << " = " << c.value;
+        EXPECT_EQ(parse(changed(c.key, c.value), nullptr, &spec, &message), c.status)
+            << c.key << " = " << c.value;
         EXPECT_NE(message.find("/some/folder"), std::string::npos) << message;
         EXPECT_NE(message.find("config.json"), std::string::npos) << message;
-        EXPECT_NE(message.find(c.says), std::string::npos) << c.key << " = " << c.value << ": " << message;
+        EXPECT_NE(message.find(c.says), std::string::npos)
+            << c.key << " = " << c.value << ": " << message;
         if (c.status == STET_E_MODEL) {
             EXPECT_NE(message.find(std::string(c.key) + ": "), std::string::npos) << message;
         }
@@ -123,8 +131,19 @@ TEST(Config, WhatIsNoJsonObject)
 {
     std::string deep(70, '['), nul = base_config();
     nul.insert(40, 1, '\0');
-    const std::string broken[] = {"",    " ",   "[]",        "7",          "null", "{",  "{\"a\":1,}",
-                                  "{}x", deep,  "\xff\xfe{}", "{\"a\":\"\xff\"}", nul,    "{'a':1}"};
+    const std::string broken[] = {"",
+                                  " ",
+                                  "[]",
+                                  "7",
+                                  "null",
+                                  "{",
+                                  "{\"a\":1,}",
+                                  "{}x",
+                                  deep,
+                                  "\xff\xfe{}",
+                                  "{\"a\":\"\xff\"}",
+                                  nul,
+                                  "{'a':1}"};
     for (const auto &text : broken) {
         steti_spec spec;
         std::string message;
@@ -164,12 +183,14 @@ TEST(Config, EdgeformerSharingIsChecked)
         if (std::string(c.key) != "decoder_shares_attention") {
             text.insert(1, "\"decoder_shares_attention\":true,");
         }
-        EXPECT_EQ(parse(text, nullptr, &spec, &message), c.status) << c.key << " = " << c.value << ": " << message;
+        EXPECT_EQ(parse(text, nullptr, &spec, &message), c.status)
+            << c.key << " = " << c.value << ": " << message;
         EXPECT_NE(message.find(c.says), std::string::npos) << message;
     }
     steti_spec spec;
     std::string message, text = changed("encoder_attention_groups", "1");
-    text.replace(text.find("transformer"), 11, "edgeformer").insert(1, "\"decoder_shares_attention\":true,");
+    text.replace(text.find("transformer"), 11, "edgeformer")
+        .insert(1, "\"decoder_shares_attention\":true,");
     EXPECT_EQ(parse(text, nullptr, &spec, &message), STET_E_MODEL);
     EXPECT_NE(message.find("decoder_shares_attention: needs two"), std::string::npos) << message;
 }
@@ -178,7 +199,9 @@ TEST(Config, GenerationConfigOverridesIdsAndIsChecked)
 {
     steti_spec spec;
     std::string message;
-    EXPECT_EQ(parse(base_config(), "{\"eos_token_id\": 7, \"num_beams\": 5}", &spec, &message), STET_OK) << message;
+    EXPECT_EQ(parse(base_config(), "{\"eos_token_id\": 7, \"num_beams\": 5}", &spec, &message),
+              STET_OK)
+        << message;
     EXPECT_EQ(spec.eos_id, 7);
     EXPECT_EQ(spec.start_id, 0);
     EXPECT_EQ(parse(base_config(), "{}", &spec, &message), STET_OK) << message;
@@ -205,7 +228,8 @@ TEST(Config, DefaultsAreThoseOfTheFormat)
     ASSERT_EQ(parse(base_config(), nullptr, &s, &message), STET_OK) << message;
     EXPECT_EQ(s.act, STETI_ACT_RELU);
     EXPECT_EQ(s.positions, STETI_POS_SINUSOIDAL);
-    EXPECT_TRUE(s.norm_eps == 1e-5f && s.tied_head && !s.embed_norm && !s.enc_pre_norm && !s.dec_ffn_twice);
+    EXPECT_TRUE(s.norm_eps == 1e-5f && s.tied_head && !s.embed_norm && !s.enc_pre_norm &&
+                !s.dec_ffn_twice);
     EXPECT_FLOAT_EQ(s.embed_scale, 4.8989795f);
     EXPECT_EQ(s.enc_attn_groups, 2);
 }

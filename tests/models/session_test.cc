@@ -3,9 +3,11 @@
 
 using namespace stet_test;
 
-namespace {
+namespace
+{
 
-class Session : public ::testing::Test {
+class Session : public ::testing::Test
+{
   protected:
     void SetUp() override
     {
@@ -37,7 +39,8 @@ class Session : public ::testing::Test {
 
 TEST_F(Session, LimitsAreChecked)
 {
-    const steti_session_limits bad[] = {{0, 1, 1, 1}, {1, 0, 1, 1}, {1, 1, 0, 1}, {1, 1, 1, 0}, {1, 1, 73, 1}, {1, 1, 1, 73}};
+    const steti_session_limits bad[] = {{0, 1, 1, 1}, {1, 0, 1, 1},  {1, 1, 0, 1},
+                                        {1, 1, 1, 0}, {1, 1, 73, 1}, {1, 1, 1, 73}};
     for (const auto &l : bad) {
         steti_session other{};
         EXPECT_EQ(steti_session_open(net.model, net.backend, &l, &other, &err), STET_E_INVALID);
@@ -46,7 +49,8 @@ TEST_F(Session, LimitsAreChecked)
     }
     steti_session_limits most{1, 1, 72, 72};
     steti_session other{};
-    EXPECT_EQ(steti_session_open(net.model, net.backend, &most, &other, &err), STET_OK) << err.message;
+    EXPECT_EQ(steti_session_open(net.model, net.backend, &most, &other, &err), STET_OK)
+        << err.message;
     steti_session_close(&other);
 }
 
@@ -96,7 +100,8 @@ TEST_F(Session, OnlyTheRowsOfThePositionTableThatAreNeeded)
     mo.backend = net.backend;
     mo.compute = STETI_F32;
     mo.max_positions = 9;
-    ASSERT_EQ(steti_model_open(&net.spec, net.weights, "folder", &mo, &small, &err), STET_OK) << err.message;
+    ASSERT_EQ(steti_model_open(&net.spec, net.weights, "folder", &mo, &small, &err), STET_OK)
+        << err.message;
     EXPECT_EQ(steti_model_max_positions(small), 9);
     steti_session_limits l{4, 1, 10, 5};
     steti_session other{};
