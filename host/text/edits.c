@@ -40,7 +40,7 @@ void steti_edits_free(struct steti_edits *e)
 
 /* ---- Aligning -------------------------------------------------------------------------------- */
 
-/* Signs that show nothing, such as the zero-width space; tokenizers drop them or make spaces of them. */
+/* Signs that show nothing, such as the zero-width space: tokenizers drop them or see spaces. */
 static int is_invisible(uint32_t cp)
 {
     return steti_cp_is_space(cp) || cp == 0x2581 || cp == 0xAD || cp == 0xFEFF || cp == 0x2060 ||
@@ -171,7 +171,7 @@ static void keep_last_space(const struct extraction *x, struct steti_replacement
     }
 }
 
-/* Keeps the source's white space at the edges of [r->begin, r->end) where the output has some too. */
+/* Keeps the source's white space at the edges of the replacement where the output has some too. */
 static void keep_outer_space(const struct extraction *x, const struct hunk *h,
                              struct steti_replacement *r)
 {
