@@ -43,9 +43,9 @@ struct steti_edits_input {
 /* Appends the edits, sorted, not overlapping, not touching, none empty, none replacing bytes by
  * equal bytes. Edits are widened to whole words (white-space or punctuation bounded), so that
  * "go" -> "goes" is one replacement and not an insertion of "es". White space of the source that
- * the model only saw normalised is kept. Bytes of invalid UTF-8 are never inside a replaced range that
- * the model did not choose to change. An edit whose text the model could not write (<unk> with no
- * partner in the source, bytes that make no character) is left out. */
+ * the model only saw normalised is kept. Bytes of invalid UTF-8 are never inside a replaced range
+ * that the model did not choose to change. An edit whose text the model could not write (<unk>
+ * with no partner in the source, bytes that make no character) is left out. */
 stet_status steti_edits_extract(const struct steti_edits_input *in, struct steti_edits *out,
                                 stet_error *err);
 
