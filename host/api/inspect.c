@@ -63,7 +63,6 @@ static stet_status examine_tokenizer(struct report *r, stet_error *err)
     return STET_OK;
 }
 
-/* Binds the whole model, which is the only sure answer, and measures what it and an engine take. */
 /* What an engine on this device would be called and reserve. */
 static stet_status examine_engine(struct report *r, const stet_model *m)
 {
@@ -81,6 +80,7 @@ static stet_status examine_engine(struct report *r, const stet_model *m)
     return st;
 }
 
+/* Binds the whole model, which is the only sure answer, and measures what it and an engine take. */
 static void examine_loading(struct report *r)
 {
     stet_model *m = NULL;

@@ -49,7 +49,8 @@ stet_status steti_json_parse(const char *text, size_t len, const char *name,
     }
     v = json_loadb(text != NULL ? text : "", len, JSON_REJECT_DUPLICATES, &je);
     if (v == NULL) {
-        if (json_error_code(&je) == json_error_out_of_memory) {
+        /* Most of jansson's own failures to allocate leave no code and no text. */
+        if (json_error_code(&je) == json_error_out_of_memory || je.text[0] == '\0') {
             return steti_fail_nomem(err, name, len);
         }
         return steti_fail(err, STET_E_FORMAT, "%s: not valid JSON: line %d, column %d: %s", name,
