@@ -137,6 +137,7 @@ inline Result correct(const Engine &g, const std::string &text, uint32_t flags =
 // The words of the fixtures' tokenizer and some that it has to spell.
 inline const std::vector<std::string> &sample_texts()
 {
+    static const char broken[] = "nul\0byte \xff\xfe bad \xc3 utf\xe2\x82 end";
     static const std::vector<std::string> texts = {
         "",
         " ",
@@ -147,7 +148,7 @@ inline const std::vector<std::string> &sample_texts()
         "12 + 13 = 25 ... !!!",
         "na\xc3\xafve \xf0\x9f\x98\x80 b\xcc\x81"
         "ace \xe2\x80\x94 di\xef\xac\x81o",
-        std::string("nul\0byte \xff\xfe bad \xc3 utf\xe2\x82 end", 33),
+        std::string(broken, sizeof broken - 1),
         "\xed\xa0\x80\xf4\x90\x80\x80 ba ce",
         "x",
         std::string(400, 'y'),
