@@ -76,7 +76,7 @@ static void place_row_f32(float *to, const float *x, int n)
 struct pack_job {
     const struct steti_kernels *k;
     const struct steti_tensor *src;
-    const float *scale; /* of an I8 source */
+    const char *scale; /* of an I8 source: floats of any alignment */
     struct steti_matrix *m;
     void *rows; /* per thread: one row as float and one as int8 */
     size_t ld_rows;
@@ -89,6 +89,13 @@ static const void *source_row(const struct steti_tensor *src, int row)
            (size_t)row * (size_t)src->shape[1] * steti_dtype_size(src->dtype);
 }
 
+static float source_scale(const struct pack_job *j, int row)
+{
+    float scale;
+    memcpy(&scale, j->scale + (size_t)row * sizeof scale, sizeof scale);
+    return scale;
+}
+
 static void pack_row_i8(const struct pack_job *j, int row, float *f, int8_t *q, int *bad_row)
 {
     int n = j->m->shape.n_in;
@@ -97,7 +104,7 @@ static void pack_row_i8(const struct pack_job *j, int row, float *f, int8_t *q, 
     const int8_t *from = q;
     if (j->src->dtype == STETI_I8) {
         from = source_row(j->src, row);
-        j->m->scale[row] = j->scale[row];
+        j->m->scale[row] = source_scale(j, row);
     } else {
         steti_to_f32(source_row(j->src, row), j->src->dtype, (size_t)n, f, NULL);
         j->k->quantize_weights(f, n, q, &j->m->scale[row]);
@@ -115,8 +122,9 @@ static void pack_row_f32(const struct pack_job *j, int row, float *f)
     char *panel = (char *)j->m->values + (size_t)(row / 16) * j->m->panel_bytes;
     if (j->src->dtype == STETI_I8) {
         const int8_t *q = source_row(j->src, row);
+        float scale = source_scale(j, row);
         for (int i = 0; i < n; i++) {
-            f[i] = (float)q[i] * j->scale[row];
+            f[i] = (float)q[i] * scale;
         }
     } else {
         steti_to_f32(source_row(j->src, row), j->src->dtype, (size_t)n, f, NULL);

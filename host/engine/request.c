@@ -114,7 +114,9 @@ static int admit(struct run *r, int *n_seqs)
         s->kv = steti_kv_acquire(&e->session.kv);
         e->n_active++;
         e->policy->begin(s->draft, job->src, job->n_src);
-        memcpy(e->ids + rows, job->src, (size_t)job->n_src * sizeof *e->ids);
+        if (job->n_src > 0) {
+            memcpy(e->ids + rows, job->src, (size_t)job->n_src * sizeof *e->ids);
+        }
         e->ids[rows + job->n_src] = e->spec->eos_id;
         e->lens[*n_seqs] = job->n_src + 1;
         e->seq_slot[(*n_seqs)++] = s->kv;

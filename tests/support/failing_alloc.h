@@ -59,8 +59,8 @@ inline uint64_t live_blocks()
 
 using Call = std::function<stet_status()>;
 
-// The nth allocation of the library fails, for n = 1, 2, ... until `call` succeeds: every failure is
-// STET_E_NOMEM.
+// The nth allocation of the library fails, for n = 1, 2, ... until `call` succeeds: every failure
+// is STET_E_NOMEM.
 inline void fail_own_allocations(const char *what, const Call &call, bool sticky, uint64_t before)
 {
     for (uint64_t n = 1;; n++) {
