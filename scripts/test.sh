@@ -47,9 +47,11 @@ clang_tests() {
         --output-on-failure --no-tests=error
 }
 
+# Without the long sweeps over settings: instrumented they take many minutes, and other tests reach the same code.
 asan_tests() {
     build cpu-asan
-    ctest --test-dir build-asan -j "$jobs" --output-on-failure --no-tests=error
+    ctest --test-dir build-asan -E 'EqualsGreedyInEverySetting|Ledger|Forced|RowsDoNotSeeEachOther' -j "$jobs" \
+        --output-on-failure --no-tests=error
 }
 
 tsan_tests() {
