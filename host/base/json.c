@@ -40,7 +40,7 @@ static int too_deep(const char *text, size_t len)
 stet_status steti_json_parse(const char *text, size_t len, const char *name,
                              struct steti_json **root, stet_error *err)
 {
-    json_error_t je;
+    json_error_t je = {0}; /* jansson leaves parts of it as they were */
     json_t *v;
     *root = NULL;
     if (too_deep(text, len)) {
