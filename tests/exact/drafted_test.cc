@@ -40,8 +40,8 @@ class Drafted : public ::testing::TestWithParam<std::tuple<std::string, int>>
     enum steti_dtype compute = std::get<1>(GetParam()) != 0 ? STETI_I8 : STETI_F32;
 };
 
-// The best instruction set runs every setting on one thread and some on more, the others some on one
-// thread, unless STET_TEST_SCALE asks for all.
+// The best instruction set runs every setting on one thread and some on more, the others some on
+// one thread, unless STET_TEST_SCALE asks for all.
 bool is_chosen(size_t setting, const std::string &isa, int threads)
 {
     bool is_best = isa == all_isas().back();
