@@ -13,6 +13,9 @@
 #include "sentences.h"
 #include "tokenizer.h"
 
+/* Sentences that one call decodes before it takes in more text. */
+#define API_CHUNK_SENTENCES 256
+
 struct stet_model {
     _Atomic uint32_t refs;
     struct api_options options;
@@ -24,6 +27,8 @@ struct stet_model {
 
 struct stet_engine {
     pthread_mutex_t lock; /* one call at a time */
+    pthread_cond_t idle;  /* no call is running or waiting */
+    _Atomic int callers;  /* running or waiting */
     pid_t pid;
     struct api_options options;
     stet_model *model;

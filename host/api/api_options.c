@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define MAX_BATCH 1024
-#define MAX_TOKENS 65536
 
 void api_options_defaults(struct api_options *o)
 {
@@ -112,7 +111,7 @@ static stet_status set_window(struct api_options *o, const char *key, const char
         o->draft_window = -1;
         return STET_OK;
     }
-    if (parse_int(key, value, 0, MAX_TOKENS, &o->draft_window, NULL) != STET_OK) {
+    if (parse_int(key, value, 0, API_MAX_TOKENS, &o->draft_window, NULL) != STET_OK) {
         return wrong(key, value, "auto or a whole number from 0 (no limit) to 65536", err);
     }
     return STET_OK;
@@ -127,13 +126,13 @@ static stet_status set_batch(struct api_options *o, const char *key, const char 
 static stet_status set_max_input(struct api_options *o, const char *key, const char *value,
                                  stet_error *err)
 {
-    return parse_int(key, value, 8, MAX_TOKENS, &o->max_input, err);
+    return parse_int(key, value, 8, API_MAX_TOKENS, &o->max_input, err);
 }
 
 static stet_status set_max_output(struct api_options *o, const char *key, const char *value,
                                   stet_error *err)
 {
-    return parse_int(key, value, 8, MAX_TOKENS, &o->max_output, err);
+    return parse_int(key, value, 8, API_MAX_TOKENS, &o->max_output, err);
 }
 
 static stet_status set_memory(struct api_options *o, const char *key, const char *value,

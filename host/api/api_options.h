@@ -5,6 +5,9 @@
 #include "draft.h"
 #include "status.h"
 
+/* Longest sentence or output that an option may ask for. */
+#define API_MAX_TOKENS 65536
+
 enum api_scope { API_SCOPE_MODEL = 1, API_SCOPE_ENGINE = 2 };
 enum api_compute { API_COMPUTE_AUTO, API_COMPUTE_F32, API_COMPUTE_I8 };
 

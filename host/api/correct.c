@@ -7,7 +7,8 @@
 #include "api_internal.h"
 #include "utf8.h"
 
-#define CHUNK_SENTENCES 256
+#define CHUNK_SENTENCES API_CHUNK_SENTENCES
+#define PART_BYTES 16 /* bytes tokenized at once, for every token that a part may have */
 #define MAX_REQUEST_BYTES ((size_t)1 << 30)
 
 /* One sentence of the current chunk. Pieces and tokens stand in the shared arrays. */
@@ -166,8 +167,8 @@ static stet_status add_sentence(struct work *w, size_t request, size_t begin, si
         size_t bytes = end - begin;
         /* Very long parts are cut before tokenizing: no piece covers less than a part of a byte on
          * average. */
-        if (bytes > 64 * most) {
-            part = begin + steti_sentences_hard_cut(text + begin, bytes, 64 * most);
+        if (bytes > PART_BYTES * most) {
+            part = begin + steti_sentences_hard_cut(text + begin, bytes, PART_BYTES * most);
         }
         STETI_TRY(tokenize(w, text, begin, part));
         if (w->pieces.len - first_piece > most) {

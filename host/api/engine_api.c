@@ -62,6 +62,10 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
                                                  .scores = o->scores,
                                                  .clock = steti_clock_system()};
     plan->bytes = steti_engine_bytes(steti_model_spec(m->net), &plan->engine);
+    if (plan->bytes != 0) { /* the outputs of a chunk of sentences, and their scores */
+        plan->bytes += (size_t)API_CHUNK_SENTENCES * ((size_t)o->max_output + 1) * sizeof(float) *
+                       (o->scores ? 2 : 1);
+    }
     return check_memory(m, o, plan, err);
 }
 
@@ -82,6 +86,7 @@ static void close_engine(stet_engine *g)
     steti_engine_close(g->core);
     g->model->ops->close(g->backend);
     stet_model_release(g->model);
+    pthread_cond_destroy(&g->idle);
     pthread_mutex_destroy(&g->lock);
     steti_free(g);
 }
@@ -105,6 +110,7 @@ stet_status stet_engine_create(stet_model *model, const stet_option *options, si
         return steti_fail_nomem(err, "an engine", sizeof *g);
     }
     pthread_mutex_init(&g->lock, NULL);
+    pthread_cond_init(&g->idle, NULL);
     g->pid = getpid();
     g->model = model;
     stet_model_retain(model);
@@ -119,12 +125,30 @@ fail:
     return st;
 }
 
+/* A call counts from before it waits for the lock, so that destroy waits for it as well. */
+static void enter_engine(stet_engine *g)
+{
+    atomic_fetch_add(&g->callers, 1);
+    pthread_mutex_lock(&g->lock);
+}
+
+static void leave_engine(stet_engine *g)
+{
+    if (atomic_fetch_sub(&g->callers, 1) == 1) {
+        pthread_cond_broadcast(&g->idle);
+    }
+    pthread_mutex_unlock(&g->lock);
+}
+
 void stet_engine_destroy(stet_engine *engine)
 {
     if (engine == NULL || engine->pid != getpid()) {
         return; /* a child of fork() has none of the engine's threads to join */
     }
     pthread_mutex_lock(&engine->lock);
+    while (atomic_load(&engine->callers) > 0) {
+        pthread_cond_wait(&engine->idle, &engine->lock);
+    }
     pthread_mutex_unlock(&engine->lock);
     close_engine(engine);
 }
@@ -159,9 +183,9 @@ stet_status stet_correct_batch(stet_engine *engine, const stet_request *requests
         }
     }
     STETI_TRY(st);
-    pthread_mutex_lock(&engine->lock);
+    enter_engine(engine);
     st = correct_requests(engine, requests, n, results, statuses, err);
-    pthread_mutex_unlock(&engine->lock);
+    leave_engine(engine);
     return st;
 }
 
@@ -193,10 +217,10 @@ stet_status stet_engine_stats(stet_engine *engine, stet_stats *out)
         /* another thread may have held the lock when the process was forked */
         return STET_E_FORKED;
     }
-    pthread_mutex_lock(&engine->lock);
+    enter_engine(engine);
     engine->totals.memory_bytes = engine->memory_bytes;
     st = copy_stats(&engine->totals, out);
-    pthread_mutex_unlock(&engine->lock);
+    leave_engine(engine);
     return st;
 }
 

@@ -81,6 +81,7 @@ static stet_status open_net(stet_model *m, const char *path, stet_error *err)
     STETI_TRY(check_vocabulary(m, &spec, path, err));
     STETI_TRY(steti_weights_open(path, &weights, err));
     mo.compute = compute_type(&m->options, weights);
+    mo.max_positions = API_MAX_TOKENS + 1;
     st = steti_model_open(&spec, weights, path, &mo, &m->net, err);
     steti_weights_close(weights);
     return st;

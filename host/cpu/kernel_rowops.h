@@ -162,8 +162,9 @@ static void embed_row(const struct steti_embed_params *p, int row)
 
 static void merge_best(struct steti_best *a, const struct steti_best *b)
 {
-    a->nan |= b->nan;
+    int32_t nan = a->nan | b->nan;
     if (b->id < 0) {
+        a->nan = nan;
         return;
     }
     if (a->id < 0) {
@@ -175,6 +176,7 @@ static void merge_best(struct steti_best *a, const struct steti_best *b)
     } else if (b->sum > 0.0f) {
         a->sum = fmaf(b->sum, exp_scalar(b->value - a->value), a->sum);
     }
+    a->nan = nan;
 }
 
 static void scan_values(float *values, int n, int32_t first_id, int want_sum,

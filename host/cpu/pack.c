@@ -108,9 +108,9 @@ static void pack_row_i8(const struct pack_job *j, int row, float *f, int8_t *q, 
     } else {
         steti_to_f32(source_row(j->src, row), j->src->dtype, (size_t)n, f, NULL);
         j->k->quantize_weights(f, n, q, &j->m->scale[row]);
-        if (isnan(j->m->scale[row]) && *bad_row < 0) {
-            *bad_row = row;
-        }
+    }
+    if (!isfinite(j->m->scale[row]) && *bad_row < 0) {
+        *bad_row = row;
     }
     j->m->offset_fixup[row] = 128 * sum_of_row(from, n);
     place_row_i8(to, from, n);

@@ -138,8 +138,7 @@ static void keep_first(stet_status *first, stet_status st)
 
 /* Decodes the job again with the plain loop, alone in the engine, and compares every token and,
  * where scores are on, every bit of its log probability. */
-static stet_status verify_job(struct steti_engine *e, struct steti_job *job, size_t index,
-                              stet_error *err)
+static stet_status verify_job(struct steti_engine *e, struct steti_job *job, stet_error *err)
 {
     struct steti_job again = {.src = job->src, .n_src = job->n_src, .out = e->check_out};
     size_t n = (size_t)job->n_out;
@@ -153,23 +152,25 @@ static stet_status verify_job(struct steti_engine *e, struct steti_job *job, siz
     e->totals.verified++;
     for (size_t i = 0; i < n && i < (size_t)again.n_out; i++) {
         if (job->out[i] != again.out[i]) {
-            return steti_fail(err, STET_E_VERIFY,
-                              "sentence %zu: drafted decoding gives token %d at position %zu, "
-                              "greedy decoding gives %d",
-                              index, job->out[i], i, again.out[i]);
+            return steti_fail(
+                err, STET_E_VERIFY,
+                "a sentence of %d tokens: drafted decoding gives token %d at position "
+                "%zu, greedy decoding gives %d",
+                job->n_src, job->out[i], i, again.out[i]);
         }
     }
     if (job->n_out != again.n_out || job->finished != again.finished) {
         return steti_fail(
             err, STET_E_VERIFY,
-            "sentence %zu: drafted decoding gives %d tokens, greedy decoding gives %d", index,
-            job->n_out, again.n_out);
+            "a sentence of %d tokens: drafted decoding gives %d tokens, greedy decoding gives %d",
+            job->n_src, job->n_out, again.n_out);
     }
     if (again.logprob != NULL &&
         memcmp(job->logprob, again.logprob, (n + (size_t)job->finished) * sizeof(float)) != 0) {
-        return steti_fail(err, STET_E_VERIFY,
-                          "sentence %zu: same tokens, but log probabilities with other bits",
-                          index);
+        return steti_fail(
+            err, STET_E_VERIFY,
+            "a sentence of %d tokens: same tokens, but log probabilities with other bits",
+            job->n_src);
     }
     return STET_OK;
 }
@@ -180,7 +181,7 @@ stet_status steti_engine_run(struct steti_engine *e, struct steti_job *jobs, siz
     stet_status first = request_run(e, jobs, n, e->options.draft, err);
     for (size_t i = 0; i < n && e->options.verify; i++) {
         if (jobs[i].status == STET_OK) {
-            jobs[i].status = verify_job(e, &jobs[i], i, first == STET_OK ? err : NULL);
+            jobs[i].status = verify_job(e, &jobs[i], first == STET_OK ? err : NULL);
             keep_first(&first, jobs[i].status);
         }
     }

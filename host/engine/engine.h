@@ -22,7 +22,7 @@ struct steti_engine_options {
     int draft_window; /* most tokens drafted at once; 0 = no limit */
     int batch_size;   /* sentences in flight */
     int max_src;      /* longest source in tokens, without end-of-sentence token */
-    int max_out;      /* most tokens of one output, without end-of-sentence token */
+    int max_out;      /* most tokens of one output, end-of-sentence token included */
     int verify;       /* decode every sentence again, greedily and alone, and compare */
     int scores;       /* fill logprob */
     const struct steti_clock *clock;

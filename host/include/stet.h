@@ -183,7 +183,8 @@ typedef struct stet_engine stet_engine;
  *   batch_size          sentences decoded together, 1 .. 1024 (default 8)
  *   max_input_length    longest sentence in tokens (default 256); longer ones are cut at white
  *                       space and corrected part by part
- *   max_decoding_length most tokens of one corrected sentence (default 256)
+ *   max_decoding_length most tokens of one corrected sentence, its end-of-sentence token included
+ *                       (default 256)
  *   memory_limit        bytes, with K, M or G; creation fails with STET_E_NOMEM and says what would
  *                       be needed
  *   verify              "1": decode every sentence a second time, greedily and alone, and fail with

@@ -18,6 +18,8 @@ struct decoded {
 
 struct extraction {
     const struct steti_edits_input *in;
+    struct steti_edits_input mapped; /* *in without ids that the tokenizer does not know */
+    int32_t *own_ids;
     int32_t *src_ids;
     int32_t *match; /* of every source piece: its output token, or -1 */
     struct decoded src, out;
@@ -103,6 +105,32 @@ static stet_status align(struct extraction *x)
 }
 
 /* ---- Decoding -------------------------------------------------------------------------------- */
+
+/* Ids behind the tokenizer's last piece (padding of the embedding table) stand for nothing: unknown. */
+static stet_status map_padding(struct extraction *x)
+{
+    const struct steti_edits_input *in = x->in;
+    int32_t pieces = steti_tokenizer_vocab_size(in->tokenizer);
+    size_t j = 0;
+    while (j < in->n_out && in->out_ids[j] >= 0 && in->out_ids[j] < pieces) {
+        j++;
+    }
+    if (j == in->n_out) {
+        return STET_OK;
+    }
+    x->own_ids = steti_malloc(in->n_out * sizeof *x->own_ids);
+    if (x->own_ids == NULL) {
+        return steti_fail_nomem(x->err, "finding the edits", in->n_out * sizeof *x->own_ids);
+    }
+    for (j = 0; j < in->n_out; j++) {
+        int32_t id = in->out_ids[j];
+        x->own_ids[j] = id >= 0 && id < pieces ? id : steti_tokenizer_unk_id(in->tokenizer);
+    }
+    x->mapped = *in;
+    x->mapped.out_ids = x->own_ids;
+    x->in = &x->mapped;
+    return STET_OK;
+}
 
 static stet_status decode(struct extraction *x, const int32_t *ids, size_t n, struct decoded *d)
 {
@@ -377,7 +405,9 @@ static int ids_are_equal(const struct steti_edits_input *in)
 
 static stet_status extract(struct extraction *x)
 {
-    const struct steti_edits_input *in = x->in;
+    const struct steti_edits_input *in;
+    STETI_TRY(map_padding(x));
+    in = x->in;
     x->src_ids = steti_calloc(in->n_pieces, sizeof *x->src_ids);
     x->match = steti_calloc(in->n_pieces, sizeof *x->match);
     if (x->src_ids == NULL || x->match == NULL) {
@@ -405,6 +435,7 @@ stet_status steti_edits_extract(const struct steti_edits_input *in, struct steti
         return STET_OK;
     }
     st = extract(&x);
+    steti_free(x.own_ids);
     steti_free(x.src_ids);
     steti_free(x.match);
     steti_free(x.src.ends);

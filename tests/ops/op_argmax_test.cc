@@ -1,5 +1,7 @@
 #include "ops_support.h"
 
+#include <algorithm>
+
 namespace
 {
 
@@ -170,6 +172,20 @@ TEST_P(OpTest, NanIsAnErrorThatNamesItsRow)
         bias[at] = NAN;
         EXPECT_EQ(RunOp(GetParam(), 1, one, x, w, &bias).status, STET_E_MODEL) << "NaN at " << at;
         bias[at] = 0.0f;
+    }
+}
+
+// Whole tiles and whole stretches of NaN, in front of and behind good values.
+TEST_P(OpTest, ManyNansAreAnErrorToo)
+{
+    const int vocab = 20000, ranges[][2] = {{0, 256}, {0, 512}, {256, 512}, {0, 19999}, {1, 20000}};
+    Case one = {1, 4, vocab, STETI_F32, false, false};
+    std::vector<float> x(4, 1.0f), w(static_cast<size_t>(vocab) * 4, 1.0f);
+    for (const auto &range : ranges) {
+        std::vector<float> bias(vocab, 0.0f);
+        std::fill(bias.begin() + range[0], bias.begin() + range[1], NAN);
+        EXPECT_EQ(RunOp(GetParam(), 1, one, x, w, &bias).status, STET_E_MODEL)
+            << "NaN from " << range[0] << " to " << range[1];
     }
 }
 

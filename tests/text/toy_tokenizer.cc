@@ -212,6 +212,11 @@ const char *steti_tokenizer_piece(const steti_tokenizer *, int32_t id, size_t *l
     return s.data();
 }
 
+int32_t steti_tokenizer_vocab_size(const steti_tokenizer *)
+{
+    return toy::VocabSize();
+}
+
 int32_t steti_tokenizer_unk_id(const steti_tokenizer *)
 {
     return toy::kUnk;
