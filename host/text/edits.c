@@ -106,7 +106,7 @@ static stet_status align(struct extraction *x)
 
 /* ---- Decoding -------------------------------------------------------------------------------- */
 
-/* Ids behind the tokenizer's last piece (padding of the embedding table) stand for nothing: unknown. */
+/* Ids behind the tokenizer's last piece (padding of the embedding table) stand for nothing. */
 static stet_status map_padding(struct extraction *x)
 {
     const struct steti_edits_input *in = x->in;
