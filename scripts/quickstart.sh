@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 model=models/stet-edge-en
-sample='She go to school every days .
-I has a apple and he have two orange .
+sample='The childrens was playing , and she walk home yesterday .
+I have an big problem with my computer .
 The weather is nice today .'
 
 scripts/packages.sh
