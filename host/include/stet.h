@@ -189,7 +189,7 @@ typedef struct stet_engine stet_engine;
  *                       be needed
  *   verify              "1": decode every sentence a second time, greedily and alone, and fail with
  *                       STET_E_VERIFY on the first difference (default "0")
- *   scores              "1": log probabilities for stet_result_score and stet_edit.score (default
+ *   scores              "1": log probabilities for stet_sentence.score and stet_edit.score (default
  *                       "0")
  * STET_E_INVALID, STET_E_NOMEM, STET_E_DEVICE as above. The engine keeps a reference to the
  * model. */
