@@ -85,7 +85,8 @@ struct Decoded {
     bool same_bits(const Decoded &o) const
     {
         return ids == o.ids && finished == o.finished && logprob.size() == o.logprob.size() &&
-               std::memcmp(logprob.data(), o.logprob.data(), logprob.size() * sizeof(float)) == 0;
+               (logprob.empty() ||
+                std::memcmp(logprob.data(), o.logprob.data(), logprob.size() * sizeof(float)) == 0);
     }
 };
 
