@@ -71,6 +71,10 @@ that this these those can could may might must shall should will would there her
 where why how all any some each every both few more most other such only own same too
 very just about after before over under again further once out up down off above below
 between through during until while because against s t o one""".split())
+SINGULAR_CUES = frozenset("a an one every each another this that".split())
+PLURAL_CUES = frozenset("""two three four five six seven eight nine ten many several few
+these those some all other most both various different""".split())
+SUBJECTS = frozenset("he she it i you we they who which that this there everyone".split())
 AUXILIARIES = frozenset("""to will would can could may might must shall should do does did
 don't doesn't didn't cannot can't won't be is are was were been being has have had i you
 we they he she it who that not n't""".split())
@@ -148,6 +152,22 @@ def derivation_map(table):
             if word not in FUNCTION_WORDS}
 
 
+def agreement_map(verbs):
+    """Base form -> third person and back, with the forms learners make up."""
+    wrong = defaultdict(list)
+    for lemma, forms in verbs.items():
+        for form in forms:
+            if form.endswith("s") and form != lemma:
+                wrong[lemma].append(form)
+                wrong[form] += [lemma, lemma]
+                if form.endswith("es") and form[:-2] == lemma:
+                    wrong[form].append(lemma + "s")
+                if form.endswith("ies"):
+                    wrong[form].append(lemma + "s")
+    return {word: forms for word, forms in wrong.items()
+            if word not in FUNCTION_WORDS}
+
+
 def read_misspellings(path):
     """Correct word -> listed misspellings (the typos table reversed)."""
     wrong = defaultdict(list)
@@ -182,6 +202,7 @@ def main():
     spell = read_misspellings(args.data + "/tables/typos_words.csv")
     for name, words in (("noun", noun_map(table["noun"])),
                         ("verb", verb_map(table["verb"])),
+                        ("agreement", agreement_map(table["verb"])),
                         ("derivation", derivation_map(table)),
                         ("spelling", spell), ("confusion", confusion_map())):
         print(name, len(words))

@@ -13,11 +13,11 @@ import torch.distributed as dist
 ROUND = (3.4445, -4.7750, 2.0315)
 
 
-def orthogonal(batch, rounds=5):
+def orthogonal(batch, rounds=5, dtype=torch.bfloat16):
     """Newton-Schulz rounds on [n, rows, columns] with rows <= columns."""
     a, b, c = ROUND
     x = batch / (batch.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    x = x.bfloat16()
+    x = x.to(dtype)
     for _ in range(rounds):
         gram = x @ x.mT
         x = a * x + (b * gram + c * (gram @ gram)) @ x
@@ -27,8 +27,9 @@ def orthogonal(batch, rounds=5):
 class MatrixSteps:
     """Momentum and steps for the 2-D parameters, the embedding left out."""
 
-    def __init__(self, model, rank, world, beta=0.95):
-        self.beta, self.rank, self.world = beta, rank, world
+    def __init__(self, model, rank, world, beta=0.95,
+                 dtype=torch.bfloat16):
+        self.dtype, self.beta, self.rank, self.world = dtype, beta, rank, world
         self.momentum, self.groups, offset = None, {}, 0
         for name, parameter in model.named_parameters():
             if parameter.ndim == 2 and not name.startswith("shared"):
@@ -53,7 +54,7 @@ class MatrixSteps:
             batch = torch.stack([ahead[at:at + rows * columns].view(
                 rows, columns) for at in mine])
             flip = rows > columns
-            steps = orthogonal(batch.mT if flip else batch)
+            steps = orthogonal(batch.mT if flip else batch, dtype=self.dtype)
             steps = (steps.mT if flip else steps) * (
                 0.2 * max(rows, columns) ** 0.5)
             for at, step in zip(mine, steps):

@@ -110,7 +110,8 @@ def bucketed(items, tokens, rng):
 
 def feed(queue, options, rank, world, seed):
     """Endless producer: puts batches of this rank's share on the queue."""
-    maker = ErrorMaker(options["data"], seed * 1000 + rank)
+    maker = ErrorMaker(options["data"], seed * 1000 + rank,
+                       clean_share=options["clean_share"])
     pieces = sentencepiece.SentencePieceProcessor(
         model_file=options["tokenizer"])
     rng = random.Random(seed * 1000 + rank)

@@ -17,7 +17,7 @@ from letter_slips import VOWELS, spell_letters
 
 TOKEN = re.compile(r"(\s*)([A-Za-z]+(?:['’][A-Za-z]+)*|\d[\d.,]*\d|\d|\S)")
 MIX = {"spelling": 32, "determiner": 14, "verb": 13, "preposition": 10,
-       "comma": 8, "final_stop": 2, "noun": 9, "agreement": 5, "case": 5,
+       "comma": 8, "final_stop": 2, "noun": 9, "agreement": 8, "case": 5,
        "spacing": 3, "derivation": 4.5, "pronoun": 2, "confusion": 6,
        "drop_word": 2, "double_word": 1, "swap": 1.5, "apostrophe": 2,
        "insert_word": 1.5, "auxiliary": 2}
@@ -26,6 +26,9 @@ FILLERS = ("very", "so", "just", "also", "that", "of", "to", "it", "is", "more",
 BE_AND_HAVE = {"is": "are be was", "are": "is be were", "was": "were is",
                "were": "was are", "has": "have had", "have": "has had",
                "does": "do did", "do": "does", "am": "is are",
+               "isn't": "aren't don't", "aren't": "isn't", "wasn't": "weren't",
+               "weren't": "wasn't", "hasn't": "haven't", "haven't": "hasn't",
+               "doesn't": "don't don't isn't", "don't": "doesn't",
                "been": "being be", "had": "has have", "being": "been be"}
 
 
@@ -59,6 +62,7 @@ class ErrorMaker:
             data + "/tables/lemminflect_infl_lu.csv")
         self.nouns = tables.noun_map(inflections["noun"])
         self.verbs = tables.verb_map(inflections["verb"])
+        self.third = tables.agreement_map(inflections["verb"])
         self.derived = tables.derivation_map(inflections)
         self.misspelt = tables.read_misspellings(
             data + "/tables/typos_words.csv")
@@ -209,24 +213,30 @@ class ErrorMaker:
 
     def make_agreement(self):
         """is/are, has/have, or an -s too few or too many on a verb."""
-        if self.rng.random() < 0.5:
+        kind, lower, third = self.rng.random(), self.lower, self.third
+        if kind < 0.4:
             return self.swap_in(self.agreement)
-        lower = self.lower
-        at = self.pick(lambda word, i: i > 0 and word in self.verbs
-                       and lower[i - 1] not in tables.DETERMINERS
-                       and not word.endswith(("ed", "ing")))
-        if at < 0:
-            return None
-        word = lower[at]
-        if word.endswith("s") and word[:-1] in self.verbs:
-            return self.put(at, word[:-1])
-        if word + "s" in self.verbs:
-            return self.put(at, word + "s")
+        if kind < 0.7:
+            at = self.pick(lambda word, i: i > 0 and word in third
+                           and lower[i - 1] in tables.SUBJECTS)
+        else:
+            at = self.pick(lambda word, i: i > 0 and word in third
+                           and lower[i - 1] not in tables.DETERMINERS
+                           and (word not in self.nouns or word.endswith("s")))
+        if at >= 0:
+            self.put(at, self.rng.choice(third[lower[at]]))
         return None
 
     def make_noun(self):
-        """Singular for plural or the other way round."""
-        self.swap_in(self.nouns)
+        """Singular for plural or the other way round, often after a cue."""
+        if self.rng.random() < 0.3:
+            lower = self.lower
+            cues = tables.SINGULAR_CUES | tables.PLURAL_CUES
+            at = self.pick(lambda word, i: i > 0 and word in self.nouns
+                           and lower[i - 1] in cues)
+            if at >= 0:
+                return self.put(at, self.rng.choice(self.nouns[lower[at]]))
+        return self.swap_in(self.nouns)
 
     def make_derivation(self):
         """Another part of speech or degree of the same word."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Train an EdgeFormer on made errors, on CPU cores, within a time budget.
 
-Each worker process computes in bf16 on one thread; gradients are averaged
+Each worker process computes in bf16 (or float32) on one thread; gradients are averaged
 over the workers, and every worker applies the same AdamW step to float32
 master weights; with --matrix_lr the matrices take orthogonalised momentum
 steps (Muon) of that rate instead.  The learning rate follows the clock: it warms up over the
@@ -20,6 +20,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from decode_folder import load_folder
 from edgeformer import EdgeConfig, EdgeFormer, padding_mask
 from greedy_search import greedy_all
 from orthogonal_step import MatrixSteps
@@ -89,7 +90,9 @@ class FlatWeights:
     def __init__(self, model, args, rank):
         self.matrices = None
         if args.matrix_lr:
-            self.matrices = MatrixSteps(model, rank, args.workers)
+            self.matrices = MatrixSteps(
+                model, rank, args.workers,
+                dtype=getattr(torch, args.compute_type))
         self.matrix_ratio = args.matrix_lr / args.lr
         self.weight_decay = args.weight_decay
         self.live = list(model.parameters())
@@ -192,8 +195,10 @@ def learning_rate(args, step, progress):
 
 
 def build(args):
-    """The model of the wished shape, float32."""
+    """The model of the wished shape or of the start folder, float32."""
     torch.manual_seed(args.seed)
+    if args.start:
+        return load_folder(args.start).train()
     return EdgeFormer(EdgeConfig(
         vocab_size=args.vocab_size, d_model=args.d_model,
         encoder_layers=args.encoder_layers, decoder_layers=args.decoder_layers,
@@ -223,7 +228,7 @@ def start_feeder(args, rank, step):
     """The background producer of this worker, and its queue."""
     options = {key: getattr(args, key) for key in (
         "data", "input", "tokenizer", "longest", "reserved", "tokens",
-        "pool", "edit_weight")}
+        "pool", "edit_weight", "clean_share")}
     context = mp.get_context("spawn")
     queue = context.Queue(24)
     context.Process(target=feed, daemon=True, args=(
@@ -279,8 +284,8 @@ def worker(rank, args, store):
     model = build(args)
     weights = FlatWeights(model, args, rank)
     state = {"step": 0, "tokens": 0.0, "elapsed": 0.0}
-    model.bfloat16()
-    model.positions = model.positions.bfloat16()
+    model.to(getattr(torch, args.compute_type))
+    model.positions = model.positions.to(getattr(torch, args.compute_type))
     restore(args, weights, state)
     queue, options = start_feeder(args, rank, state["step"])
     report = None
@@ -316,7 +321,7 @@ def parse_arguments():
     numbers = {"hours": 1.0, "lr": 1e-3, "matrix_lr": 0.0, "label_smoothing": 0.1,
                "dropout": 0.0, "weight_decay": 0.01, "clip": 1.0,
                "ema": 0.998, "align_weight": 0.3, "edit_weight": 2.5,
-               "save_minutes": 4.0}
+               "clean_share": 0.17, "save_minutes": 4.0}
     counts = {"vocab_size": 4096, "d_model": 256, "encoder_layers": 6,
               "decoder_layers": 2, "heads": 0, "encoder_ffn_dim": 1024,
               "decoder_ffn_dim": 256, "attention_groups": 0, "ffn_groups": 0,
@@ -329,6 +334,11 @@ def parse_arguments():
     for name, value in counts.items():
         parser.add_argument("--" + name, type=int, default=value)
     parser.add_argument("--decoder_shares_attention", action="store_true")
+    parser.add_argument("--compute_type", default="bfloat16",
+                        choices=("bfloat16", "float32"), help="float32 is the"
+                        " faster one where bfloat16 has no matrix unit")
+    parser.add_argument("--start", help="model folder whose weights, shape and"
+                        " sharing are the start")
     parser.add_argument("--pin", action="store_true",
                         help="keep each worker on a core of its own")
     parser.add_argument("--resume", action="store_true")
