@@ -16,6 +16,7 @@ struct pass {
     int pre_norm;
     int heads;
     enum steti_attention_kind kind;
+    int branches; /* some rows have keys in side rows */
 };
 
 static stet_status run_norm(const struct pass *p, const struct layer_norm *w, const float *x,
@@ -86,7 +87,7 @@ static stet_status run_attention(const struct pass *p, const float *k, const flo
                                  stet_error *err)
 {
     struct steti_session *s = p->s;
-    int cross = p->kind == STETI_ATTN_CROSS;
+    int cross = p->kind == STETI_ATTN_CROSS, tails = p->kind == STETI_ATTN_CAUSAL && p->branches;
     int d = s->model->spec.d_model;
     struct steti_attention_params ap = {.n_rows = p->n,
                                         .n_heads = p->heads,
@@ -100,6 +101,8 @@ static stet_status run_attention(const struct pass *p, const float *k, const flo
                                         .ld_kv = d,
                                         .key_begin = cross ? s->cross_begin : s->begin,
                                         .key_count = cross ? s->cross_count : s->count,
+                                        .tail_begin = tails ? s->tail : NULL,
+                                        .tail_count = tails ? s->tail_count : NULL,
                                         .out = s->attn,
                                         .ld_out = d};
     return s->ops->attention(s->backend, &ap, err);
@@ -229,7 +232,8 @@ stet_status steti_model_encode(struct steti_session *s, const struct steti_encod
                                stet_error *err)
 {
     const struct steti_model *m = s->model;
-    struct pass p = {s, b->n_rows, m->spec.enc_pre_norm, m->spec.enc_heads, STETI_ATTN_ENCODER};
+    struct pass p = {s, b->n_rows, m->spec.enc_pre_norm, m->spec.enc_heads, STETI_ATTN_ENCODER,
+                     0};
     size_t kv_floats = (size_t)s->limits.max_rows * (size_t)m->spec.d_model;
     float *k = s->qkv + kv_floats, *v = k + kv_floats;
     STETI_TRY(check_encode(s, b, err));
@@ -250,6 +254,19 @@ stet_status steti_model_encode(struct steti_session *s, const struct steti_encod
     return s->ops->sync(s->backend, err);
 }
 
+static stet_status check_branch(const struct steti_session *s, const struct steti_decode_batch *b,
+                                int r, stet_error *err)
+{
+    int at = b->pos[r] - b->fork[r];
+    if (b->fork[r] < 1 || at < 0 || at >= s->limits.max_side - b->side[r]) {
+        return steti_fail(err, STET_E_INVALID,
+                          "decode: row %d, position %d of a branch that begins at position %d and "
+                          "side row %d, limit %d side rows",
+                          r, b->pos[r], b->fork[r], b->side[r], s->limits.max_side);
+    }
+    return STET_OK;
+}
+
 static stet_status check_decode(const struct steti_session *s, const struct steti_decode_batch *b,
                                 stet_error *err)
 {
@@ -267,18 +284,30 @@ static stet_status check_decode(const struct steti_session *s, const struct stet
             return steti_fail(err, STET_E_INVALID, "decode: row %d has position %d, limit %d", r,
                               b->pos[r], s->limits.max_tgt);
         }
+        if (b->side != NULL && b->side[r] >= 0) {
+            STETI_TRY(check_branch(s, b, r, err));
+        }
     }
     return STET_OK;
 }
 
-/* Key ranges: all cached rows up to the row's own (self), and all rows of the source (cross). */
+/* Key ranges: all cached rows up to the row's own, or up to its branch and those of the branch
+ * (self), and all rows of the source (cross). */
 static void plan_decode(struct steti_session *s, const struct steti_decode_batch *b)
 {
+    int slot_rows = steti_kv_slot_rows(&s->kv);
     for (int r = 0; r < b->n_rows; r++) {
-        int slot = b->slots[r];
-        s->begin[r] = slot * s->limits.max_tgt;
+        int slot = b->slots[r], branch = b->side != NULL && b->side[r] >= 0;
+        s->begin[r] = slot * slot_rows;
         s->count[r] = b->pos[r] + 1;
         s->map_row[r] = s->begin[r] + b->pos[r];
+        s->tail[r] = s->tail_count[r] = 0;
+        if (branch) {
+            s->count[r] = b->fork[r];
+            s->tail[r] = s->begin[r] + s->limits.max_tgt + b->side[r];
+            s->tail_count[r] = b->pos[r] - b->fork[r] + 1;
+            s->map_row[r] = s->tail[r] + b->pos[r] - b->fork[r];
+        }
         s->cross_begin[r] = slot * s->limits.max_src;
         s->cross_count[r] = s->kv.src_len[slot];
     }
@@ -304,7 +333,8 @@ stet_status steti_model_decode(struct steti_session *s, const struct steti_decod
                                stet_error *err)
 {
     const struct steti_model *m = s->model;
-    struct pass p = {s, b->n_rows, m->spec.dec_pre_norm, m->spec.dec_heads, STETI_ATTN_CAUSAL};
+    struct pass p = {s, b->n_rows, m->spec.dec_pre_norm, m->spec.dec_heads, STETI_ATTN_CAUSAL,
+                     b->side != NULL};
     struct steti_argmax_params ap = {.n_rows = b->n_rows,
                                      .d = m->spec.d_model,
                                      .table = m->head,

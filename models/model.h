@@ -43,6 +43,7 @@ struct steti_session_limits {
     int max_rows;         /* rows of one encode or decode call */
     int n_slots;          /* sentences in flight */
     int max_src, max_tgt; /* tokens of one sentence, end-of-sentence and start token included */
+    int max_side;         /* rows of one sentence's side branches; 0: there are none */
 };
 
 struct steti_session {
@@ -57,6 +58,7 @@ struct steti_session {
     int32_t *host;                      /* all host row arrays */
     int32_t *pos, *map_row;             /* [max_rows] */
     int32_t *begin, *count;             /* [max_rows] keys of self-attention */
+    int32_t *tail, *tail_count;         /* [max_rows] the keys that a side branch adds */
     int32_t *cross_begin, *cross_count; /* [max_rows] keys of cross-attention */
     struct steti_linear_part *parts;    /* [STETI_LINEAR_MAX_PARTS] */
 };
@@ -82,14 +84,18 @@ stet_status steti_model_encode(struct steti_session *s, const struct steti_encod
 
 /* Runs the decoder over rows of any mix of sentences. Row r reads token ids[r] at position pos[r]
  * of slot slots[r] and predicts position pos[r] + 1. Rows of one slot have consecutive positions
- * that begin at or before the slot's accepted length; all cached rows up to pos[r] are seen. Does
- * not change lengths. */
+ * that begin at or before the slot's accepted length; all cached rows up to pos[r] are seen.
+ * Branches: where side[r] >= 0 the row belongs to another continuation, which leaves the rows above
+ * at position fork[r] >= 1; it sees the positions before that and its own branch, whose rows stand
+ * at side rows side[r] + position - fork[r]. steti_kv_adopt makes them the accepted ones. Does not
+ * change lengths. */
 struct steti_decode_batch {
     int n_rows;
     const int32_t *ids, *pos, *slots; /* [n_rows] */
     int32_t *out_ids;                 /* [n_rows] */
     float *out_logprob;               /* [n_rows] or NULL */
     float *out_logits;                /* [n_rows, vocab] or NULL */
+    const int32_t *fork, *side;       /* [n_rows], or both NULL: no branches */
 };
 stet_status steti_model_decode(struct steti_session *s, const struct steti_decode_batch *b,
                                stet_error *err);

@@ -4,7 +4,7 @@
 #include "bytes.h"
 #include "model.h"
 
-#define HOST_ARRAYS 6 /* int32 row arrays that a session keeps */
+#define HOST_ARRAYS 8 /* int32 row arrays that a session keeps */
 
 static int larger(int a, int b)
 {
@@ -25,7 +25,8 @@ static size_t row_floats(const struct steti_spec *s)
 static struct steti_kv_limits kv_limits(const struct steti_spec *s,
                                         const struct steti_session_limits *l)
 {
-    struct steti_kv_limits k = {l->n_slots, s->dec_layers, s->d_model, l->max_src, l->max_tgt};
+    struct steti_kv_limits k = {l->n_slots, s->dec_layers, s->d_model,
+                                l->max_src, l->max_tgt,    l->max_side};
     return k;
 }
 
@@ -55,14 +56,17 @@ static void carve(struct steti_session *s, const struct steti_spec *spec)
     s->count = s->host + 3 * rows;
     s->cross_begin = s->host + 4 * rows;
     s->cross_count = s->host + 5 * rows;
+    s->tail = s->host + 6 * rows;
+    s->tail_count = s->host + 7 * rows;
 }
 
 static stet_status check_limits(const struct steti_model *m, const struct steti_session_limits *l,
                                 stet_error *err)
 {
     int most = steti_model_max_positions(m);
-    if (l->max_rows < 1 || l->n_slots < 1 || l->max_src < 1 || l->max_tgt < 1) {
-        return steti_fail(err, STET_E_INVALID, "session limits must be at least 1");
+    if (l->max_rows < 1 || l->n_slots < 1 || l->max_src < 1 || l->max_tgt < 1 ||
+        l->max_side < 0) {
+        return steti_fail(err, STET_E_INVALID, "session limits must be at least 1 (max_side: 0)");
     }
     if (l->max_src > most || l->max_tgt > most) {
         return steti_fail(err, STET_E_INVALID, "%d tokens are more than the model's %d positions",

@@ -10,6 +10,7 @@
 #include "edits.h"
 #include "engine.h"
 #include "model.h"
+#include "piece_table.h"
 #include "sentences.h"
 #include "tokenizer.h"
 
@@ -22,6 +23,7 @@ struct stet_model {
     const struct steti_backend_ops *ops;
     struct steti_backend *backend; /* packed the weights, runs nothing */
     struct steti_tokenizer *tokenizer;
+    struct piece_table pieces;
     struct steti_model *net;
 };
 

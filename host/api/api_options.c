@@ -101,7 +101,7 @@ static stet_status set_draft(struct api_options *o, const char *key, const char 
                              stet_error *err)
 {
     o->draft = steti_draft_find(value);
-    return o->draft != NULL ? STET_OK : wrong(key, value, "edit, sad or none", err);
+    return o->draft != NULL ? STET_OK : wrong(key, value, "edit, tree, sad or none", err);
 }
 
 static stet_status set_window(struct api_options *o, const char *key, const char *value,

@@ -93,6 +93,7 @@ void api_model_close(stet_model *m)
         return;
     }
     steti_model_close(m->net);
+    piece_table_free(&m->pieces);
     steti_tokenizer_close(m->tokenizer);
     if (m->ops != NULL) {
         m->ops->close(m->backend);
@@ -116,6 +117,7 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
     STETI_TRY_GOTO(steti_backend_select(o->device, &m->ops, err), st, fail);
     STETI_TRY_GOTO(m->ops->open(&bo, &m->backend, err), st, fail);
     STETI_TRY_GOTO(steti_tokenizer_open(path, &m->tokenizer, err), st, fail);
+    STETI_TRY_GOTO(piece_table_init(&m->pieces, m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(open_net(m, path, err), st, fail);
     *out = m;
     return STET_OK;

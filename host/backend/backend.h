@@ -30,7 +30,7 @@
 #include "status.h"
 #include "tensor.h"
 
-#define STETI_BACKEND_API 1
+#define STETI_BACKEND_API 2
 
 enum steti_act {
     STETI_ACT_NONE,
@@ -94,7 +94,8 @@ struct steti_linear_params {
 
 /* Softmax attention of packed rows over rows of a K/V memory.
  * Row r, head h: keys are memory rows key_begin[r] .. key_begin[r] + key_count[r] - 1, in that
- * order. out[r, h] = softmax(scale * q[r, h] . k[j, h] + bias) v[j, h]. key_count >= 1. */
+ * order, then tail_begin[r] .. tail_begin[r] + tail_count[r] - 1, as if they stood in one stretch.
+ * out[r, h] = softmax(scale * q[r, h] . k[j, h]) v[j, h]. key_count >= 1, tail_count >= 0. */
 enum steti_attention_kind { STETI_ATTN_ENCODER, STETI_ATTN_CAUSAL, STETI_ATTN_CROSS };
 struct steti_attention_params {
     int n_rows, n_heads, head_dim;
@@ -104,8 +105,9 @@ struct steti_attention_params {
     int64_t ld_q;
     const float *k, *v; /* [memory rows, n_heads * head_dim] */
     int64_t ld_kv;
-    const int32_t *key_begin, *key_count; /* host [n_rows] */
-    float *out;                           /* [n_rows, n_heads * head_dim] */
+    const int32_t *key_begin, *key_count;   /* host [n_rows] */
+    const int32_t *tail_begin, *tail_count; /* host [n_rows], or both NULL: no tails */
+    float *out;                             /* [n_rows, n_heads * head_dim] */
     int64_t ld_out;
 };
 
@@ -154,6 +156,10 @@ struct steti_backend_ops {
                           stet_error *err);
     stet_status (*download)(struct steti_backend *b, void *dst, const void *src, size_t bytes,
                             stet_error *err);
+
+    /* Copies inside the backend's memory, in order with the ops. The ranges do not overlap. */
+    stet_status (*copy)(struct steti_backend *b, void *dst, const void *src, size_t bytes,
+                        stet_error *err);
 
     /* Makes a matrix from a row-major host tensor [n_out, n_in]. compute is STETI_F32 or STETI_I8.
      *   source F32, F16, BF16 -> F32 (widened) or I8 (quantised per output row: scale amax / 127,

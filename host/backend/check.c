@@ -177,11 +177,15 @@ static stet_status check_keys(const struct steti_attention_params *p, const stru
                               stet_error *err)
 {
     for (int r = 0; r < p->n_rows; r++) {
-        if (p->key_begin[r] < 0 || p->key_count[r] < 1) {
+        int tail = p->tail_count != NULL ? p->tail_count[r] : 0;
+        if (p->key_begin[r] < 0 || p->key_count[r] < 1 || p->key_count[r] > MAX_DIM) {
             return steti_fail(err, STET_E_INVALID, "attention: row %d: %d keys from %d", r,
                               (int)p->key_count[r], (int)p->key_begin[r]);
         }
-        STETI_TRY(check_limit("attention", "keys", p->key_count[r], l->max_keys, err));
+        if (tail < 0 || tail > MAX_DIM || (tail > 0 && p->tail_begin[r] < 0)) {
+            return steti_fail(err, STET_E_INVALID, "attention: row %d: a tail of %d keys", r, tail);
+        }
+        STETI_TRY(check_limit("attention", "keys", p->key_count[r] + tail, l->max_keys, err));
     }
     return STET_OK;
 }
@@ -190,7 +194,8 @@ stet_status steti_check_attention(const struct steti_attention_params *p,
                                   const struct steti_limits *l, stet_error *err)
 {
     int set = p->q != NULL && p->k != NULL && p->v != NULL && p->key_begin != NULL &&
-              p->key_count != NULL && p->out != NULL;
+              p->key_count != NULL && p->out != NULL &&
+              (p->tail_begin != NULL) == (p->tail_count != NULL);
     int64_t d = (int64_t)p->n_heads * p->head_dim;
     if (p->n_heads < 1 || p->head_dim < 1 || d > MAX_DIM) {
         return steti_fail(err, STET_E_INVALID, "attention: %d heads of %d: out of range",

@@ -238,6 +238,7 @@ const struct steti_backend_ops *steti_cpu_backend(void)
         .mem_free = cpu_mem_free,
         .upload = cpu_copy,
         .download = cpu_copy,
+        .copy = cpu_copy,
         .pack_matrix = steti_cpu_pack_matrix,
         .free_matrix = steti_cpu_free_matrix,
         .reserve = cpu_reserve,

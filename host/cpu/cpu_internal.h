@@ -50,11 +50,13 @@ struct steti_gemm_job {
     const int32_t *row_map;
 };
 
-/* One row and one head. scores has room for key_count rounded up to 16. */
+/* One row and one head. The keys stand in two stretches of memory, the second may be empty. scores
+ * has room for all of them, rounded up to 16. */
 struct steti_attend_job {
-    int head_dim, key_count;
+    int head_dim;
+    int count[2]; /* keys of each stretch */
     float scale;
-    const float *q, *k, *v; /* k and v: first key */
+    const float *q, *k[2], *v[2]; /* k and v: first key of each stretch */
     int64_t ld_kv;
     float *scores;
     float *out;

@@ -2,7 +2,8 @@
  *
  * Scores: 16 accumulators over head_dim (element i in lane i mod 16) and the tree of vf_sum.
  * Softmax: exact maximum first, then exp, 16 accumulators over the keys. Values: one chain of
- * multiply-adds per output over ascending keys.
+ * multiply-adds per output over ascending keys. Each key's score has the same bits wherever it
+ * stands, so two stretches give what one would.
  */
 #ifndef STETI_KERNEL_ATTEND_H
 #define STETI_KERNEL_ATTEND_H
@@ -20,33 +21,35 @@ VF_INLINE vf dot_lanes(const float *a, const float *b, int n)
     return sum;
 }
 
-VF_INLINE void attend_scores(const struct steti_attend_job *j)
+/* Scores of one stretch of keys. */
+VF_INLINE void attend_scores(const struct steti_attend_job *j, int stretch, float *scores)
 {
     int n = j->head_dim, key = 0;
-    for (; key + 4 <= j->key_count; key += 4) {
-        const float *k = j->k + key * j->ld_kv;
+    for (; key + 4 <= j->count[stretch]; key += 4) {
+        const float *k = j->k[stretch] + key * j->ld_kv;
         vf_sum4(dot_lanes(j->q, k, n), dot_lanes(j->q, k + j->ld_kv, n),
                 dot_lanes(j->q, k + 2 * j->ld_kv, n), dot_lanes(j->q, k + 3 * j->ld_kv, n),
-                j->scores + key);
+                scores + key);
     }
-    for (; key < j->key_count; key++) {
-        j->scores[key] = vf_sum(dot_lanes(j->q, j->k + key * j->ld_kv, n));
+    for (; key < j->count[stretch]; key++) {
+        scores[key] = vf_sum(dot_lanes(j->q, j->k[stretch] + key * j->ld_kv, n));
     }
 }
 
 /* Turns scores into exp(scale * score - max); returns their sum. */
 VF_INLINE float attend_weights(const struct steti_attend_job *j)
 {
+    int count = j->count[0] + j->count[1];
     vf top = vf_set1(-INFINITY), sum = vf_set1(0.0f), scale = vf_set1(j->scale);
-    for (int i = 0; i < j->key_count; i += 16) {
-        int left = j->key_count - i;
+    for (int i = 0; i < count; i += 16) {
+        int left = count - i;
         vf s = vf_mul(vf_load_n(j->scores + i, left, 0.0f), scale);
         vf_store_n(j->scores + i, left, s);
         top = vf_max(vf_load_n(j->scores + i, left, -INFINITY), top);
     }
     top = vf_set1(vf_max_lane(top));
-    for (int i = 0; i < j->key_count; i += 16) {
-        int left = j->key_count - i;
+    for (int i = 0; i < count; i += 16) {
+        int left = count - i;
         vf e = vf_keep_n(vf_exp(vf_sub(vf_load_n(j->scores + i, left, 0.0f), top)), left);
         sum = vf_add(sum, e);
         vf_store_n(j->scores + i, left, e);
@@ -58,13 +61,16 @@ VF_INLINE float attend_weights(const struct steti_attend_job *j)
 VF_INLINE void attend_values64(const struct steti_attend_job *j, int d, vf inv)
 {
     vf a = vf_set1(0.0f), b = a, c = a, e = a;
-    const float *v = j->v + d;
-    for (int key = 0; key < j->key_count; key++, v += j->ld_kv) {
-        vf w = vf_set1(j->scores[key]);
-        a = vf_fma(w, vf_load(v), a);
-        b = vf_fma(w, vf_load(v + 16), b);
-        c = vf_fma(w, vf_load(v + 32), c);
-        e = vf_fma(w, vf_load(v + 48), e);
+    const float *weight = j->scores;
+    for (int stretch = 0; stretch < 2; stretch++) {
+        const float *v = j->v[stretch] + d;
+        for (int key = 0; key < j->count[stretch]; key++, v += j->ld_kv) {
+            vf w = vf_set1(*weight++);
+            a = vf_fma(w, vf_load(v), a);
+            b = vf_fma(w, vf_load(v + 16), b);
+            c = vf_fma(w, vf_load(v + 32), c);
+            e = vf_fma(w, vf_load(v + 48), e);
+        }
     }
     vf_store(j->out + d, vf_mul(a, inv));
     vf_store(j->out + d + 16, vf_mul(b, inv));
@@ -76,9 +82,12 @@ VF_INLINE void attend_values16(const struct steti_attend_job *j, int d, vf inv)
 {
     int left = j->head_dim - d;
     vf a = vf_set1(0.0f);
-    const float *v = j->v + d;
-    for (int key = 0; key < j->key_count; key++, v += j->ld_kv) {
-        a = vf_fma(vf_set1(j->scores[key]), vf_load_n(v, left, 0.0f), a);
+    const float *weight = j->scores;
+    for (int stretch = 0; stretch < 2; stretch++) {
+        const float *v = j->v[stretch] + d;
+        for (int key = 0; key < j->count[stretch]; key++, v += j->ld_kv) {
+            a = vf_fma(vf_set1(*weight++), vf_load_n(v, left, 0.0f), a);
+        }
     }
     vf_store_n(j->out + d, left, vf_mul(a, inv));
 }
@@ -87,7 +96,8 @@ static void attend(const struct steti_attend_job *j)
 {
     vf inv;
     int d = 0;
-    attend_scores(j);
+    attend_scores(j, 0, j->scores);
+    attend_scores(j, 1, j->scores + j->count[0]);
     inv = vf_div(vf_set1(1.0f), vf_set1(attend_weights(j)));
     for (; d + 64 <= j->head_dim; d += 64) {
         attend_values64(j, d, inv);

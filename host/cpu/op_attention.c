@@ -16,13 +16,14 @@ static void attention_share(void *ctx, int part, int n_parts)
         int row = i / p->n_heads;
         int column = i % p->n_heads * p->head_dim;
         int64_t keys = p->key_begin[row] * p->ld_kv + column;
+        int64_t tail = p->tail_count != NULL ? p->tail_begin[row] * p->ld_kv + column : keys;
         struct steti_attend_job j = {
             .head_dim = p->head_dim,
-            .key_count = p->key_count[row],
+            .count = {p->key_count[row], p->tail_count != NULL ? p->tail_count[row] : 0},
             .scale = p->scale,
             .q = p->q + row * p->ld_q + column,
-            .k = p->k + keys,
-            .v = p->v + keys,
+            .k = {p->k + keys, p->k + tail},
+            .v = {p->v + keys, p->v + tail},
             .ld_kv = p->ld_kv,
             .scores = a->b->scores + part * a->b->ld_scores,
             .out = p->out + row * p->ld_out + column,
@@ -38,7 +39,8 @@ stet_status steti_cpu_attention(struct steti_backend *b, const struct steti_atte
     int64_t macs = 0;
     STETI_TRY(steti_check_attention(p, &b->limits, err));
     for (int r = 0; r < p->n_rows; r++) {
-        macs += (int64_t)p->key_count[r] * p->n_heads * p->head_dim * 2;
+        int64_t keys = p->key_count[r] + (p->tail_count != NULL ? p->tail_count[r] : 0);
+        macs += keys * p->n_heads * p->head_dim * 2;
     }
     /* Float dot products with their reductions: about eight times the cost of an int8
      * multiply-add. */

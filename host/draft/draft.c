@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-static const struct steti_draft_ops *const policies[] = {&steti_draft_edit, &steti_draft_sad,
-                                                         &steti_draft_none, NULL};
+static const struct steti_draft_ops *const policies[] = {&steti_draft_edit, &steti_draft_tree,
+                                                         &steti_draft_sad, &steti_draft_none, NULL};
 
 const struct steti_draft_ops *const *steti_draft_list(void)
 {

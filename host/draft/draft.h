@@ -15,33 +15,51 @@
 
 #include "status.h"
 
+/* What a policy may know of a piece of the vocabulary. */
+#define STETI_PIECE_WORD 1  /* begins a word */
+#define STETI_PIECE_ALNUM 2 /* has a letter or digit, or any character outside ASCII */
+struct steti_draft_piece {
+    uint8_t flags;
+    uint8_t length; /* characters, white space not counted, at most 255 */
+    uint16_t first; /* the first of them, ASCII letters in lower case; 0: there is none */
+};
+
 struct steti_draft_limits {
     int max_src, max_tgt; /* tokens */
+    /* [n_pieces], must outlive the draft; NULL: nothing is known, guesses are worse */
+    const struct steti_draft_piece *pieces;
+    int n_pieces;
 };
+
+/* Hypotheses that one pass can look at. */
+#define STETI_DRAFT_BRANCHES 4
 
 struct steti_draft;
 
 struct steti_draft_ops {
     const char *name;
     const char *about; /* one line for help texts */
+    /* Hypotheses beside the first one, 0 .. STETI_DRAFT_BRANCHES - 1, and the longest of these. */
+    int n_side, side_length;
     stet_status (*open)(const struct steti_draft_limits *l, struct steti_draft **out,
                         stet_error *err);
     void (*close)(struct steti_draft *d); /* NULL is legal */
     /* src[0..n): the source without end-of-sentence token; stays valid until the next begin. n <=
      * max_src. */
     void (*begin)(struct steti_draft *d, const int32_t *src, int n);
-    /* Writes at most `budget` tokens (>= 0) to out and returns how many. Never proposes what
-     * `begin` was not given as a whole token sequence; may return 0. */
-    int (*propose)(struct steti_draft *d, int budget, int32_t *out);
-    /* The pass emitted emitted[0..n): the first `matched` of the proposed tokens and one of the
-     * model's own. */
-    void (*accept)(struct steti_draft *d, const int32_t *emitted, int n, int matched);
+    /* Writes at most `budget` tokens (>= 0) to out and returns how many; may return 0. A pass asks
+     * for branch 0 first, then for 1 .. n_side in this order, and may stop before the last. All
+     * branches follow the last emitted token. */
+    int (*propose)(struct steti_draft *d, int branch, int budget, int32_t *out);
+    /* The pass emitted emitted[0..n): the first `matched` tokens of the branch and one of the
+     * model's own. The branch is the one of which most tokens matched. */
+    void (*accept)(struct steti_draft *d, const int32_t *emitted, int n, int branch, int matched);
     /* How often a draft was found again in the source since begin, after a token that was not
      * drafted. */
     int (*reentries)(const struct steti_draft *d);
 };
 
-/* "none", "sad", "edit"; NULL for another name. */
+/* "none", "sad", "edit", "tree"; NULL for another name. */
 const struct steti_draft_ops *steti_draft_find(const char *name);
 /* All policies, ended by NULL. */
 const struct steti_draft_ops *const *steti_draft_list(void);
@@ -49,5 +67,6 @@ const struct steti_draft_ops *const *steti_draft_list(void);
 extern const struct steti_draft_ops steti_draft_none;
 extern const struct steti_draft_ops steti_draft_sad;
 extern const struct steti_draft_ops steti_draft_edit;
+extern const struct steti_draft_ops steti_draft_tree;
 
 #endif

@@ -1,9 +1,8 @@
 /* Position-aware re-entry. The output of a rewriting model stays near the place in the source where
  * one would expect it, so of all places where the last tokens of the output occur in the source the
  * nearest to the expected position is taken, with the longest suffix first (4 down to 1 tokens).
- * When nothing matches, the correction is taken for a substitution: the draft goes on behind the
- * source token that was replaced. */
-#include "source_draft.h"
+ * When nothing matches, the draft goes on at the expected position itself (reentry.h). */
+#include "reentry.h"
 
 struct steti_draft {
     struct source_draft base;
@@ -33,32 +32,19 @@ static void edit_begin(struct steti_draft *d, const int32_t *src, int n)
     source_draft_begin(base_of(d), src, n);
 }
 
-/* Source position after the best suffix match, or -1. */
-static int edit_match(const struct source_draft *d)
-{
-    int longest = d->n_out < STETI_NGRAM_MAX ? d->n_out : STETI_NGRAM_MAX;
-    for (int len = longest; len >= 1; len--) {
-        const int32_t *ends;
-        int n = steti_ngram_find(&d->index, d->out + d->n_out - len, len, &ends);
-        if (n > 0) {
-            return steti_ngram_nearest(ends, n, d->expected);
-        }
-    }
-    return -1;
-}
-
-static int edit_propose(struct steti_draft *d, int budget, int32_t *out)
+static int edit_propose(struct steti_draft *d, int branch, int budget, int32_t *out)
 {
     struct source_draft *b = base_of(d);
-    int match = b->n_out == 0 ? 0 : edit_match(b);
-    int n = source_draft_copy(b, match >= 0 ? match : b->expected, budget, out);
+    int match = b->n_out == 0 ? 0 : reentry_search(b);
+    int n = source_draft_copy(b, branch, match >= 0 ? match : b->expected, budget, out);
     b->reentries += b->n_out > 0 && n > 0 && match >= 0 && b->after_miss;
     return n;
 }
 
-static void edit_accept(struct steti_draft *d, const int32_t *emitted, int n, int matched)
+static void edit_accept(struct steti_draft *d, const int32_t *emitted, int n, int branch,
+                        int matched)
 {
-    source_draft_accept(base_of(d), emitted, n, matched);
+    source_draft_accept(base_of(d), emitted, n, branch, matched);
 }
 
 static int edit_reentries(const struct steti_draft *d)
@@ -68,8 +54,7 @@ static int edit_reentries(const struct steti_draft *d)
 
 const struct steti_draft_ops steti_draft_edit = {
     .name = "edit",
-    .about = "re-enter at the match nearest to the expected position, else assume a substitution "
-             "(default)",
+    .about = "re-enter at the match nearest to where the output should go on, else there (default)",
     .open = edit_open,
     .close = edit_close,
     .begin = edit_begin,

@@ -22,17 +22,20 @@ static void none_begin(struct steti_draft *d, const int32_t *src, int n)
     (void)n;
 }
 
-static int none_propose(struct steti_draft *d, int budget, int32_t *out)
+static int none_propose(struct steti_draft *d, int branch, int budget, int32_t *out)
 {
     (void)d;
+    (void)branch;
     (void)budget;
     (void)out;
     return 0;
 }
 
-static void none_accept(struct steti_draft *d, const int32_t *emitted, int n, int matched)
+static void none_accept(struct steti_draft *d, const int32_t *emitted, int n, int branch,
+                        int matched)
 {
     (void)d;
+    (void)branch;
     (void)emitted;
     (void)n;
     (void)matched;

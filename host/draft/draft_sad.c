@@ -51,18 +51,19 @@ static int sad_match(const struct source_draft *d)
     return -1;
 }
 
-static int sad_propose(struct steti_draft *d, int budget, int32_t *out)
+static int sad_propose(struct steti_draft *d, int branch, int budget, int32_t *out)
 {
     struct source_draft *b = base_of(d);
     int from = b->n_out == 0 ? 0 : sad_match(b);
-    int n = source_draft_copy(b, from, budget, out);
+    int n = source_draft_copy(b, branch, from, budget, out);
     b->reentries += b->n_out > 0 && n > 0 && b->after_miss;
     return n;
 }
 
-static void sad_accept(struct steti_draft *d, const int32_t *emitted, int n, int matched)
+static void sad_accept(struct steti_draft *d, const int32_t *emitted, int n, int branch,
+                       int matched)
 {
-    source_draft_accept(base_of(d), emitted, n, matched);
+    source_draft_accept(base_of(d), emitted, n, branch, matched);
 }
 
 static int sad_reentries(const struct steti_draft *d)

@@ -12,17 +12,26 @@ static int window_of(const struct steti_engine_options *o)
     return o->draft_window > 0 && o->draft_window < o->max_out ? o->draft_window : o->max_out;
 }
 
+static int side_window_of(const struct steti_engine_options *o)
+{
+    int longest = o->draft->side_length, window = window_of(o);
+    return o->draft->n_side == 0 ? 0 : longest < window ? longest : window;
+}
+
 /* A pass needs a row for every sentence and room for at least one full draft. */
 static struct steti_session_limits session_limits(const struct steti_engine_options *o)
 {
-    struct steti_session_limits l = {
-        .n_slots = o->batch_size, .max_src = o->max_src + 1, .max_tgt = o->max_out + 1};
-    long long rows = (long long)o->batch_size * (1 + window_of(o));
+    int side = o->draft->n_side * side_window_of(o), draft = window_of(o) + side;
+    struct steti_session_limits l = {.n_slots = o->batch_size,
+                                     .max_src = o->max_src + 1,
+                                     .max_tgt = o->max_out + 1,
+                                     .max_side = side};
+    long long rows = (long long)o->batch_size * (1 + draft);
     if (rows > ENCODE_ROWS) {
         rows = ENCODE_ROWS;
     }
-    if (rows < o->batch_size + window_of(o)) {
-        rows = o->batch_size + window_of(o);
+    if (rows < o->batch_size + draft) {
+        rows = o->batch_size + draft;
     }
     if (rows < l.max_src) {
         rows = l.max_src;
@@ -41,7 +50,9 @@ size_t steti_engine_bytes(const struct steti_spec *spec, const struct steti_engi
 static stet_status open_slots(struct steti_engine *e, stet_error *err)
 {
     struct steti_draft_limits l = {.max_src = e->options.max_src,
-                                   .max_tgt = e->options.max_out + 1};
+                                   .max_tgt = e->options.max_out + 1,
+                                   .pieces = e->options.pieces,
+                                   .n_pieces = e->options.n_pieces};
     e->slots = steti_calloc((size_t)e->options.batch_size, sizeof *e->slots);
     if (e->slots == NULL) {
         return steti_fail_nomem(err, "the engine's slots",
@@ -58,7 +69,7 @@ static stet_status open_slots(struct steti_engine *e, stet_error *err)
 static stet_status open_arrays(struct steti_engine *e, stet_error *err)
 {
     size_t rows = (size_t)e->session.limits.max_rows, out = (size_t)e->options.max_out + 1;
-    size_t ints = 4 * rows + 2 * (size_t)e->options.batch_size + out;
+    size_t ints = 6 * rows + 2 * (size_t)e->options.batch_size + 2 * out;
     int32_t *p = steti_calloc(ints, sizeof *p);
     e->ints = p;
     e->logprob = steti_calloc(rows + out, sizeof *e->logprob);
@@ -69,9 +80,12 @@ static stet_status open_arrays(struct steti_engine *e, stet_error *err)
     e->pos = p + rows;
     e->row_slot = p + 2 * rows;
     e->predicted = p + 3 * rows;
-    e->lens = p + 4 * rows;
+    e->fork = p + 4 * rows;
+    e->side = p + 5 * rows;
+    e->lens = p + 6 * rows;
     e->seq_slot = e->lens + e->options.batch_size;
     e->check_out = e->seq_slot + e->options.batch_size;
+    e->branch_predicted = e->check_out + out;
     e->check_logprob = e->logprob + rows;
     return STET_OK;
 }
@@ -102,6 +116,7 @@ stet_status steti_engine_open(const struct steti_model *m, struct steti_backend 
     }
     e->options = *o;
     e->window = window_of(o);
+    e->side_window = side_window_of(o);
     e->spec = steti_model_spec(m);
     STETI_TRY_GOTO(steti_session_open(m, backend, &l, &e->session, err), st, fail);
     STETI_TRY_GOTO(open_arrays(e, err), st, fail);

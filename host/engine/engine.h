@@ -26,6 +26,8 @@ struct steti_engine_options {
     int verify;       /* decode every sentence again, greedily and alone, and compare */
     int scores;       /* fill logprob */
     const struct steti_clock *clock;
+    const struct steti_draft_piece *pieces; /* for the policy; may be NULL; must outlive the engine */
+    int n_pieces;
 };
 
 /* Counts of one sentence or of an engine. The words are those of stet_stats. */

@@ -3,13 +3,12 @@
 #include <string.h>
 
 #include "ngram_index.h"
-#include "verify.h"
 
 size_t request_bytes(const struct steti_engine_options *o, int max_rows)
 {
     size_t rows = (size_t)max_rows, slots = (size_t)o->batch_size;
     size_t index = STETI_NGRAM_MAX * 8 * (size_t)o->max_src + (size_t)o->max_out;
-    return rows * 20 + slots * (index * sizeof(int32_t) + sizeof(struct slot));
+    return rows * 28 + slots * (index * sizeof(int32_t) + sizeof(struct slot));
 }
 
 /* The jobs of one call, and how far they were taken. */
@@ -136,65 +135,6 @@ static stet_status encode_new(struct run *r)
     return st;
 }
 
-/* Tokens that this sentence may draft now: window, its share of the rows, and what may still be
- * emitted. */
-static int draft_budget(const struct steti_engine *e, const struct steti_job *job, int share)
-{
-    int left = e->options.max_out - job->n_out - 1;
-    int budget = share < e->window ? share : e->window;
-    budget = left < budget ? left : budget;
-    return budget > 0 ? budget : 0;
-}
-
-/* The end of a sentence is never drafted, and what is no token cannot be right. */
-static int may_be_drafted(const struct steti_engine *e, int32_t id)
-{
-    return id != e->spec->eos_id && id >= 0 && id < e->spec->vocab_size;
-}
-
-/* Adds the rows of one sentence: the last emitted token (or the start token) and the draft behind
- * it. */
-static int plan_slot(struct steti_engine *e, struct slot *s, int row, int share)
-{
-    struct steti_job *job = s->job;
-    s->first_row = row;
-    e->ids[row] = job->n_out > 0 ? job->out[job->n_out - 1] : e->spec->start_id;
-    s->n_draft = e->policy->propose(s->draft, draft_budget(e, job, share), e->ids + row + 1);
-    for (int i = 0; i <= s->n_draft; i++) {
-        if (i > 0 && !may_be_drafted(e, e->ids[row + i])) {
-            s->n_draft = i - 1;
-            break;
-        }
-        e->pos[row + i] = job->n_out + i;
-        e->row_slot[row + i] = s->kv;
-    }
-    return row + 1 + s->n_draft;
-}
-
-/* Takes over what the pass says about one sentence; 1 when the sentence is done. */
-static int commit_slot(struct steti_engine *e, struct slot *s)
-{
-    struct steti_job *job = s->job;
-    const int32_t *predicted = e->predicted + s->first_row;
-    struct steti_verdict v =
-        steti_verify(e->ids + s->first_row + 1, s->n_draft, predicted, e->spec->eos_id);
-    int keep = v.emitted - v.finished;
-    memcpy(job->out + job->n_out, predicted, (size_t)keep * sizeof *job->out);
-    if (e->options.scores && job->logprob != NULL) {
-        memcpy(job->logprob + job->n_out, e->logprob + s->first_row,
-               (size_t)v.emitted * sizeof *job->logprob);
-    }
-    job->n_out += keep;
-    job->finished = v.finished;
-    job->counts.passes++;
-    job->counts.rows += (uint64_t)s->n_draft + 1;
-    job->counts.drafted += (uint64_t)s->n_draft;
-    job->counts.accepted += (uint64_t)v.matched;
-    e->policy->accept(s->draft, predicted, v.emitted, v.matched);
-    steti_kv_set_len(&e->session.kv, s->kv, job->n_out);
-    return v.finished || job->n_out >= e->options.max_out;
-}
-
 static stet_status decode_rows(struct run *r, int first, int n)
 {
     struct steti_engine *e = r->e;
@@ -203,7 +143,9 @@ static stet_status decode_rows(struct run *r, int first, int n)
                                    .pos = e->pos + first,
                                    .slots = e->row_slot + first,
                                    .out_ids = e->predicted + first,
-                                   .out_logprob = e->options.scores ? e->logprob + first : NULL};
+                                   .out_logprob = e->options.scores ? e->logprob + first : NULL,
+                                   .fork = e->side_window > 0 ? e->fork + first : NULL,
+                                   .side = e->side_window > 0 ? e->side + first : NULL};
     return steti_model_decode(&e->session, &b, error_of(r));
 }
 
@@ -213,16 +155,25 @@ static stet_status decode_alone(struct run *r, struct slot *s)
 {
     stet_error *err = r->err;
     stet_status st;
-    if (s->n_draft > 0) {
+    if (s->n_rows > 1) {
         r->err = NULL;
-        st = decode_rows(r, s->first_row, 1 + s->n_draft);
+        st = decode_rows(r, s->first_row, s->n_rows);
         r->err = err;
         if (st == STET_OK) {
             return st;
         }
-        s->n_draft = 0;
+        slot_drop_draft(s);
     }
     return decode_rows(r, s->first_row, 1);
+}
+
+static void commit(struct run *r, struct slot *s)
+{
+    int done = 0;
+    stet_status st = slot_commit(r->e, s, &done, error_of(r));
+    if (st != STET_OK || done) {
+        finish(r, s, st);
+    }
 }
 
 /* One pass failed: runs each sentence's rows alone, so that only the sentence at fault fails. */
@@ -236,8 +187,10 @@ static void decode_one_by_one(struct run *r)
             continue;
         }
         st = decode_alone(r, s);
-        if (st != STET_OK || commit_slot(e, s)) {
+        if (st != STET_OK) {
             finish(r, s, st);
+        } else {
+            commit(r, s);
         }
     }
 }
@@ -252,7 +205,7 @@ static void pass(struct run *r)
     stet_status st;
     for (int i = 0; i < e->options.batch_size; i++) {
         if (e->slots[i].job != NULL) {
-            rows = plan_slot(e, &e->slots[i], rows, share);
+            rows = slot_plan(e, &e->slots[i], rows, share);
         }
     }
     /* The error of a pass is reported by the sentence at fault, when its turn comes. */
@@ -263,9 +216,8 @@ static void pass(struct run *r)
         decode_one_by_one(r);
     }
     for (int i = 0; st == STET_OK && i < e->options.batch_size; i++) {
-        struct slot *s = &e->slots[i];
-        if (s->job != NULL && commit_slot(e, s)) {
-            finish(r, s, STET_OK);
+        if (e->slots[i].job != NULL) {
+            commit(r, &e->slots[i]);
         }
     }
     e->times.decode_ns += e->checking ? 0 : steti_now(e->options.clock) - start;

@@ -13,20 +13,27 @@ struct slot {
     struct steti_engine *engine;
     struct steti_job *job; /* NULL: free */
     struct steti_draft *draft;
-    int kv;        /* slot of the cache */
-    int first_row; /* of this pass */
-    int n_draft;
+    int kv; /* slot of the cache */
+    /* Rows of this pass: the last emitted token, then the branches one after the other. */
+    int first_row, n_rows;
+    int n_branches;
+    struct {
+        int index; /* as the policy counts them */
+        int row, n;
+    } branch[STETI_DRAFT_BRANCHES];
 };
 
 struct steti_engine {
     struct steti_engine_options options;
-    int window;
+    int window, side_window; /* longest first and longest side branch */
     const struct steti_spec *spec;
     struct steti_session session;
     struct slot *slots;
     int n_open, n_active;
     int32_t *ints;
     int32_t *ids, *pos, *row_slot, *predicted; /* [max_rows] */
+    int32_t *fork, *side;                      /* [max_rows], as in struct steti_decode_batch */
+    int32_t *branch_predicted;                 /* [max_out + 1] */
     int32_t *lens, *seq_slot;                  /* [batch_size] */
     float *logprob;                            /* [max_rows] */
     int32_t *check_out;                        /* [max_out + 1], for verify */
@@ -39,6 +46,14 @@ struct steti_engine {
 
 /* Bytes of the engine's own arrays and drafts. */
 size_t request_bytes(const struct steti_engine_options *o, int max_rows);
+
+/* Writes the rows of one sentence from `row` on: its last emitted token (or the start token) and
+ * what the policy drafts, at most `share` tokens. Returns the row behind them. */
+int slot_plan(struct steti_engine *e, struct slot *s, int row, int share);
+/* Takes over what the pass says about one sentence. *done: the sentence has ended. */
+stet_status slot_commit(struct steti_engine *e, struct slot *s, int *done, stet_error *err);
+/* Leaves the draft of this pass out. */
+void slot_drop_draft(struct slot *s);
 
 /* Decodes all jobs with `policy`: the engine's own, or steti_draft_none. */
 stet_status request_run(struct steti_engine *e, struct steti_job *jobs, size_t n,

@@ -177,7 +177,7 @@ typedef struct stet_engine stet_engine;
 
 /* options:
  *   decoding            "aggressive" (default) or "greedy"; the output is the same
- *   draft               draft policy: "edit" (default), "sad" or "none"
+ *   draft               draft policy: "edit" (default), "tree", "sad" or "none"
  *   draft_window        most tokens drafted at once; "auto" (default, what the device does well),
  *                       "0" = no limit
  *   batch_size          sentences decoded together, 1 .. 1024 (default 8)

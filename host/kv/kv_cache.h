@@ -2,12 +2,13 @@
  *
  * One slot belongs to one sentence in flight:
  *
- *   self  K, V of layer l:  | slot 0: max_tgt rows | slot 1: max_tgt rows | ...   a row = d floats
- *   cross K, V of layer l:  | slot 0: max_src rows | slot 1: max_src rows | ...
+ *   self  K, V of layer l:  | slot 0: max_tgt + max_side rows | slot 1 ...       a row = d floats
+ *   cross K, V of layer l:  | slot 0: max_src rows            | slot 1 ...
  *
  * Decoding writes the rows of drafted tokens behind the accepted ones. Rejecting a draft is setting
- * the length back: the rows are overwritten by the next pass. Cross rows are written once, by the
- * encoder.
+ * the length back: the rows are overwritten by the next pass. Further hypotheses of the same pass
+ * have their rows in the slot's max_side last rows; the rows of the one that won are copied to
+ * where they would stand had it been the only one. Cross rows are written once, by the encoder.
  */
 #ifndef STETI_KV_CACHE_H
 #define STETI_KV_CACHE_H
@@ -20,6 +21,7 @@
 struct steti_kv_limits {
     int n_slots, n_layers, d; /* d = heads * head_dim */
     int max_src, max_tgt;     /* rows of one slot */
+    int max_side;             /* rows for side branches, 0: there are none */
 };
 
 struct steti_kv_cache {
@@ -44,7 +46,10 @@ void steti_kv_free(struct steti_kv_cache *kv); /* legal on a zeroed struct */
 int steti_kv_acquire(struct steti_kv_cache *kv);
 void steti_kv_release(struct steti_kv_cache *kv, int slot);
 
-/* Base of a layer's memory; rows of slot s start at s * max_tgt (self) or s * max_src (cross). */
+/* Rows of one slot in a layer's self memory: max_tgt + max_side. */
+int steti_kv_slot_rows(const struct steti_kv_cache *kv);
+/* Base of a layer's memory; rows of slot s start at s * steti_kv_slot_rows() (self) or s * max_src
+ * (cross). */
 float *steti_kv_self_k(const struct steti_kv_cache *kv, int layer);
 float *steti_kv_self_v(const struct steti_kv_cache *kv, int layer);
 float *steti_kv_cross_k(const struct steti_kv_cache *kv, int layer);
@@ -52,6 +57,10 @@ float *steti_kv_cross_v(const struct steti_kv_cache *kv, int layer);
 
 /* Sets the number of accepted rows; never over max_tgt. */
 void steti_kv_set_len(struct steti_kv_cache *kv, int slot, int len);
+
+/* Copies side rows side .. side + n - 1 of a slot to its rows at .. at + n - 1, in all layers. */
+stet_status steti_kv_adopt(struct steti_kv_cache *kv, int slot, int side, int at, int n,
+                           stet_error *err);
 
 /* 1 when all lengths are inside their limits and free slots are empty. For tests. */
 int steti_kv_is_valid(const struct steti_kv_cache *kv);

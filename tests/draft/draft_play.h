@@ -45,9 +45,10 @@ inline int matched_prefix(const Ids &draft, const Ids &answer, size_t at)
 
 // `answer` ends with END. `window` caps each draft.
 inline std::vector<PlayedPass> play(const steti_draft_ops *ops, const Ids &src, const Ids &answer,
-                                    int window, int *reentries = nullptr)
+                                    int window, int *reentries = nullptr,
+                                    const steti_draft_piece *pieces = nullptr)
 {
-    steti_draft_limits l{64, 96};
+    steti_draft_limits l{64, 96, pieces, pieces != nullptr ? 64 : 0};
     steti_draft *d = nullptr;
     std::vector<PlayedPass> passes;
     EXPECT_EQ(ops->open(&l, &d, nullptr), STET_OK);
@@ -56,12 +57,12 @@ inline std::vector<PlayedPass> play(const steti_draft_ops *ops, const Ids &src, 
         PlayedPass p;
         int budget = std::min(window, 64);
         p.draft.assign(static_cast<size_t>(budget) + 4, -77);
-        int n = ops->propose(d, budget, p.draft.data());
+        int n = ops->propose(d, 0, budget, p.draft.data());
         EXPECT_TRUE(n >= 0 && n <= budget);
         EXPECT_EQ(p.draft[static_cast<size_t>(budget)], -77) << "wrote over the budget";
         p.draft.resize(static_cast<size_t>(n));
         p.matched = matched_prefix(p.draft, answer, at);
-        ops->accept(d, answer.data() + at, p.matched + 1, p.matched);
+        ops->accept(d, answer.data() + at, p.matched + 1, 0, p.matched);
         at += static_cast<size_t>(p.matched) + 1;
         passes.push_back(p);
     }

@@ -30,7 +30,7 @@ class EveryPolicy : public ::testing::TestWithParam<const char *>
 
 TEST_P(EveryPolicy, StaysInsideItsBudgetAtTheLimits)
 {
-    steti_draft_limits l{4, 6};
+    steti_draft_limits l{4, 6, nullptr, 0};
     steti_draft *d = nullptr;
     Ids src{3, 4, 5, 6}, out(16, -77);
     ASSERT_EQ(ops->open(&l, &d, nullptr), STET_OK);
@@ -39,16 +39,16 @@ TEST_P(EveryPolicy, StaysInsideItsBudgetAtTheLimits)
         for (int pass = 0; pass < 10;
              pass++) { // more output than max_tgt: must not be written anywhere
             int budget = pass % 4;
-            int n = ops->propose(d, budget, out.data());
+            int n = ops->propose(d, 0, budget, out.data());
             ASSERT_TRUE(n >= 0 && n <= budget);
             ASSERT_EQ(out[static_cast<size_t>(budget)], -77);
             int32_t emitted[2] = {3 + pass % 4, 9};
-            ops->accept(d, emitted, 2, n > 0 ? 1 : 0);
+            ops->accept(d, emitted, 2, 0, n > 0 ? 1 : 0);
             std::fill(out.begin(), out.end(), -77);
         }
         EXPECT_GE(ops->reentries(d), 0);
         ops->begin(d, src.data(), 0);
-        EXPECT_EQ(ops->propose(d, 5, out.data()), 0) << "an empty source has nothing to copy";
+        EXPECT_EQ(ops->propose(d, 0, 5, out.data()), 0) << "an empty source has nothing to copy";
         EXPECT_EQ(ops->reentries(d), 0) << "begin forgets the last sentence";
     }
     ops->close(d);
@@ -71,7 +71,7 @@ TEST_P(EveryPolicy, ProposesOnlyTokensOfTheSource)
 
 TEST_P(EveryPolicy, OutOfMemoryAtEveryAllocation)
 {
-    steti_draft_limits l{10, 10};
+    steti_draft_limits l{10, 10, nullptr, 0};
     steti_alloc_stats before{}, after{};
     steti_alloc_get_stats(&before);
     for (int sticky = 0; sticky < 2; sticky++) {

@@ -100,7 +100,7 @@ TEST(Margins, Histogram)
     for (const auto &name : all_fixtures()) {
         Net net(fixture(name));
         steti_session s{};
-        steti_session_limits l{64, 1, 64, 64};
+        steti_session_limits l{64, 1, 64, 64, 0};
         size_t vocab = static_cast<size_t>(net.spec.vocab_size);
         ASSERT_EQ(steti_session_open(net.model, net.backend, &l, &s, nullptr), STET_OK);
         auto sources = random_sources(4, net.spec.vocab_size, 5);
@@ -124,7 +124,9 @@ TEST(Margins, Histogram)
                                   slots.data(),
                                   out.data(),
                                   nullptr,
-                                  logits.data()};
+                                  logits.data(),
+                                  nullptr,
+                                  nullptr};
             ASSERT_EQ(steti_model_decode(&s, &db, nullptr), STET_OK);
             for (size_t r = 0; r < ids.size(); r++) {
                 float *row = &logits[r * vocab];

@@ -41,7 +41,7 @@ class Expected
 struct Session {
     explicit Session(const Net &net)
     {
-        steti_session_limits l{256, 2, 64, 64};
+        steti_session_limits l{256, 2, 64, 64, 0};
         EXPECT_EQ(steti_session_open(net.model, net.backend, &l, &s, nullptr), STET_OK);
     }
     ~Session()

@@ -18,7 +18,7 @@ class Rows : public ::testing::TestWithParam<std::tuple<std::string, int>>
   protected:
     void SetUp() override
     {
-        steti_session_limits l{256, SLOTS, 64, LEN};
+        steti_session_limits l{256, SLOTS, 64, LEN, 0};
         ASSERT_EQ(net.status, STET_OK) << net.err.message;
         ASSERT_EQ(steti_session_open(net.model, net.backend, &l, &s, nullptr), STET_OK);
         vocab = static_cast<size_t>(net.spec.vocab_size);
@@ -40,7 +40,9 @@ class Rows : public ::testing::TestWithParam<std::tuple<std::string, int>>
                              in_slot.data(),
                              out.data(),
                              nullptr,
-                             logits->data()};
+                             logits->data(),
+                             nullptr,
+                             nullptr};
         return steti_model_decode(&s, &b, nullptr);
     }
     // NaN in all rows of the cache that the next pass must not read.

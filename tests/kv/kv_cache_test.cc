@@ -41,7 +41,7 @@ class KvCache : public ::testing::Test
 
 TEST_F(KvCache, SlotsAreGivenOnceAndComeBackEmpty)
 {
-    ASSERT_EQ(init({3, 1, 4, 5, 7}), STET_OK);
+    ASSERT_EQ(init({3, 1, 4, 5, 7, 0}), STET_OK);
     EXPECT_TRUE(steti_kv_is_valid(&kv));
     std::set<int> taken;
     for (int i = 0; i < 3; i++) {
@@ -61,7 +61,7 @@ TEST_F(KvCache, SlotsAreGivenOnceAndComeBackEmpty)
 
 TEST_F(KvCache, LengthsStayInsideTheirLimits)
 {
-    ASSERT_EQ(init({2, 1, 4, 5, 7}), STET_OK);
+    ASSERT_EQ(init({2, 1, 4, 5, 7, 0}), STET_OK);
     int slot = steti_kv_acquire(&kv);
     steti_kv_set_len(&kv, slot, 7);
     EXPECT_EQ(kv.tgt_len[slot], 7);
@@ -74,7 +74,7 @@ TEST_F(KvCache, LengthsStayInsideTheirLimits)
 
 TEST_F(KvCache, IsValidSeesWhatIsWrong)
 {
-    ASSERT_EQ(init({2, 1, 4, 5, 7}), STET_OK);
+    ASSERT_EQ(init({2, 1, 4, 5, 7, 0}), STET_OK);
     int slot = steti_kv_acquire(&kv), other = 1 - slot;
     kv.tgt_len[slot] = 8;
     EXPECT_FALSE(steti_kv_is_valid(&kv));
@@ -98,7 +98,7 @@ TEST_F(KvCache, IsValidSeesWhatIsWrong)
 TEST_F(KvCache, PartsCoverTheMemoryWithoutOverlap)
 {
     const int slots = 3, layers = 2, d = 4, src = 5, tgt = 7;
-    ASSERT_EQ(init({slots, layers, d, src, tgt}), STET_OK);
+    ASSERT_EQ(init({slots, layers, d, src, tgt, 0}), STET_OK);
     size_t floats = steti_kv_bytes(&kv.limits) / sizeof(float);
     std::vector<int> seen(floats, 0);
     auto mark = [&](const float *base, int rows) {
@@ -121,16 +121,17 @@ TEST_F(KvCache, PartsCoverTheMemoryWithoutOverlap)
 
 TEST_F(KvCache, LimitsThatCannotBeAddressedAreRefused)
 {
-    const steti_kv_limits bad[] = {{0, 1, 1, 1, 1},  {1, 0, 1, 1, 1},
-                                   {1, 1, 0, 1, 1},  {1, 1, 1, 0, 1},
-                                   {1, 1, 1, 1, 0},  {-1, 1, 1, 1, 1},
-                                   {1, 1, -4, 1, 1}, {INT_MAX, INT_MAX, INT_MAX, INT_MAX, INT_MAX}};
+    const steti_kv_limits bad[] = {{0, 1, 1, 1, 1, 0},  {1, 0, 1, 1, 1, 0},
+                                   {1, 1, 0, 1, 1, 0},  {1, 1, 1, 0, 1, 0},
+                                   {1, 1, 1, 1, 0, 0},  {-1, 1, 1, 1, 1, 0},
+                                   {1, 1, -4, 1, 1, 0}, {INT_MAX, INT_MAX, INT_MAX, INT_MAX, INT_MAX, 0},
+                                   {1, 1, 1, 1, 1, -1}};
     for (const auto &l : bad) {
         EXPECT_EQ(steti_kv_bytes(&l), 0u);
         EXPECT_EQ(init(l), STET_E_INVALID);
         EXPECT_STRNE(err.message, "");
     }
-    steti_kv_limits l{2, 3, 4, 5, 6};
+    steti_kv_limits l{2, 3, 4, 5, 6, 0};
     EXPECT_EQ(steti_kv_bytes(&l), 2u * 3 * 4 * 2 * (5 + 6) * sizeof(float));
 }
 
@@ -141,7 +142,7 @@ TEST_F(KvCache, OutOfMemoryAtEveryAllocation)
     for (int sticky = 0; sticky < 2; sticky++) {
         for (uint64_t n = 1;; n++) {
             steti_alloc_fail_nth(n, sticky);
-            stet_status st = init({2, 1, 4, 5, 7});
+            stet_status st = init({2, 1, 4, 5, 7, 0});
             steti_alloc_fail_nth(0, 0);
             steti_kv_free(&kv);
             if (st == STET_OK) {

@@ -11,7 +11,7 @@ class Session : public ::testing::Test
   protected:
     void SetUp() override
     {
-        steti_session_limits l{16, 2, 8, 10};
+        steti_session_limits l{16, 2, 8, 10, 0};
         ASSERT_EQ(net.status, STET_OK) << net.err.message;
         ASSERT_EQ(steti_session_open(net.model, net.backend, &l, &s, nullptr), STET_OK);
         err.struct_size = sizeof err;
@@ -29,7 +29,7 @@ class Session : public ::testing::Test
     stet_status decode_row(int32_t id, int32_t pos, int32_t slot)
     {
         int32_t out;
-        steti_decode_batch b{1, &id, &pos, &slot, &out, nullptr, nullptr};
+        steti_decode_batch b{1, &id, &pos, &slot, &out, nullptr, nullptr, nullptr, nullptr};
         return steti_model_decode(&s, &b, &err);
     }
     Net net{fixture("transformer-learned")};
@@ -39,15 +39,15 @@ class Session : public ::testing::Test
 
 TEST_F(Session, LimitsAreChecked)
 {
-    const steti_session_limits bad[] = {{0, 1, 1, 1}, {1, 0, 1, 1},  {1, 1, 0, 1},
-                                        {1, 1, 1, 0}, {1, 1, 73, 1}, {1, 1, 1, 73}};
+    const steti_session_limits bad[] = {{0, 1, 1, 1, 0}, {1, 0, 1, 1, 0},  {1, 1, 0, 1, 0},
+                                        {1, 1, 1, 0, 0}, {1, 1, 73, 1, 0}, {1, 1, 1, 73, 0}};
     for (const auto &l : bad) {
         steti_session other{};
         EXPECT_EQ(steti_session_open(net.model, net.backend, &l, &other, &err), STET_E_INVALID);
         EXPECT_STRNE(err.message, "");
         steti_session_close(&other);
     }
-    steti_session_limits most{1, 1, 72, 72};
+    steti_session_limits most{1, 1, 72, 72, 0};
     steti_session other{};
     EXPECT_EQ(steti_session_open(net.model, net.backend, &most, &other, &err), STET_OK)
         << err.message;
@@ -78,7 +78,7 @@ TEST_F(Session, CallsOverTheLimitsAreRefused)
 TEST_F(Session, BytesAreWhatIsReserved)
 {
     steti_alloc_stats before{}, after{};
-    steti_session_limits l{40, 3, 20, 30};
+    steti_session_limits l{40, 3, 20, 30, 0};
     steti_session other{};
     steti_alloc_get_stats(&before);
     ASSERT_EQ(steti_session_open(net.model, net.backend, &l, &other, nullptr), STET_OK);
@@ -103,7 +103,7 @@ TEST_F(Session, OnlyTheRowsOfThePositionTableThatAreNeeded)
     ASSERT_EQ(steti_model_open(&net.spec, net.weights, "folder", &mo, &small, &err), STET_OK)
         << err.message;
     EXPECT_EQ(steti_model_max_positions(small), 9);
-    steti_session_limits l{4, 1, 10, 5};
+    steti_session_limits l{4, 1, 10, 5, 0};
     steti_session other{};
     EXPECT_EQ(steti_session_open(small, net.backend, &l, &other, &err), STET_E_INVALID);
     steti_model_close(small);

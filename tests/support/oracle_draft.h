@@ -52,7 +52,7 @@ inline void oracle_begin(steti_draft *d, const int32_t *src, int)
     *oracle_of(d) = OracleDraft{&stage().plans.at(src), 0, false};
 }
 
-inline int oracle_propose(steti_draft *d, int budget, int32_t *out)
+inline int oracle_propose(steti_draft *d, int, int budget, int32_t *out)
 {
     std::vector<int32_t> ids = (*oracle_of(d)->plan)(oracle_of(d)->at, budget);
     int n = 0;
@@ -62,7 +62,7 @@ inline int oracle_propose(steti_draft *d, int budget, int32_t *out)
     return n;
 }
 
-inline void oracle_accept(steti_draft *d, const int32_t *, int n, int matched)
+inline void oracle_accept(steti_draft *d, const int32_t *, int n, int, int matched)
 {
     OracleDraft *o = oracle_of(d);
     stage().seen.insert({o->at, matched});

@@ -1,0 +1,83 @@
+#include "piece_table.h"
+
+#include <string.h>
+
+#include "alloc.h"
+#include "utf8.h"
+
+#define WORD_BOUNDARY 0x2581 /* how a SentencePiece piece says "white space stands before me" */
+
+/* Scripts that are written without spaces: each character may begin a word. */
+static int is_unspaced(uint32_t cp)
+{
+    return (cp >= 0x0E00 && cp < 0x0F00) || (cp >= 0x1000 && cp < 0x10A0) ||
+           (cp >= 0x1780 && cp < 0x1800) || (cp >= 0x2E80 && cp < 0xAC00) ||
+           (cp >= 0x20000 && cp < 0x40000);
+}
+
+static int is_alnum(uint32_t cp)
+{
+    if (cp < 0x80) {
+        return (cp >= '0' && cp <= '9') || (cp >= 'A' && cp <= 'Z') || (cp >= 'a' && cp <= 'z');
+    }
+    return !(cp < 0xC0 || (cp >= 0x2000 && cp < 0x2070) || (cp >= 0x3000 && cp < 0x3040) ||
+             (cp >= 0xFF00 && cp < 0xFF10));
+}
+
+/* Any mapping of a character to 16 bits will do; 0 means that there is none. */
+static uint16_t first_of(uint32_t cp)
+{
+    uint32_t x = cp >= 'A' && cp <= 'Z' ? cp - 'A' + 'a' : cp;
+    x = (x ^ x >> 16) & 0xFFFF;
+    return (uint16_t)(x != 0 ? x : 1);
+}
+
+static struct steti_draft_piece describe(const char *text, size_t len)
+{
+    struct steti_draft_piece p = {0, 0, 0};
+    uint32_t cp;
+    for (size_t at = 0; at < len;) {
+        int n = steti_utf8_decode(text + at, len - at, &cp);
+        if (cp == WORD_BOUNDARY) {
+            p.flags |= at == 0 ? STETI_PIECE_WORD : 0;
+        } else {
+            p.flags |= p.first == 0 && is_unspaced(cp) ? STETI_PIECE_WORD : 0;
+            p.flags |= is_alnum(cp) ? STETI_PIECE_ALNUM : 0;
+            p.first = p.first != 0 ? p.first : first_of(cp);
+            p.length += p.length < UINT8_MAX;
+        }
+        at += (size_t)(n > 0 ? n : -n);
+    }
+    return p;
+}
+
+stet_status piece_table_init(struct piece_table *t, const struct steti_tokenizer *tokenizer,
+                             stet_error *err)
+{
+    int n = steti_tokenizer_vocab_size(tokenizer), words = 0;
+    memset(t, 0, sizeof *t);
+    t->data = steti_calloc((size_t)n, sizeof *t->data);
+    if (t->data == NULL) {
+        return steti_fail_nomem(err, "the table of pieces", (size_t)n * sizeof *t->data);
+    }
+    t->n = n;
+    for (int i = 0; i < n; i++) {
+        size_t len = 0;
+        const char *text = steti_tokenizer_piece(tokenizer, i, &len);
+        t->data[i] = describe(text, len);
+        words += t->data[i].flags & STETI_PIECE_WORD;
+    }
+    for (int i = 0; i < n; i++) { /* a mark needs no space before it to stand for itself */
+        t->data[i].flags |= t->data[i].flags & STETI_PIECE_ALNUM ? 0 : STETI_PIECE_WORD;
+    }
+    if (words < n / 100 + 1) { /* word boundaries are marked in another way, or not at all */
+        piece_table_free(t);
+    }
+    return STET_OK;
+}
+
+void piece_table_free(struct piece_table *t)
+{
+    steti_free(t->data);
+    memset(t, 0, sizeof *t);
+}
