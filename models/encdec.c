@@ -232,8 +232,7 @@ stet_status steti_model_encode(struct steti_session *s, const struct steti_encod
                                stet_error *err)
 {
     const struct steti_model *m = s->model;
-    struct pass p = {s, b->n_rows, m->spec.enc_pre_norm, m->spec.enc_heads, STETI_ATTN_ENCODER,
-                     0};
+    struct pass p = {s, b->n_rows, m->spec.enc_pre_norm, m->spec.enc_heads, STETI_ATTN_ENCODER, 0};
     size_t kv_floats = (size_t)s->limits.max_rows * (size_t)m->spec.d_model;
     float *k = s->qkv + kv_floats, *v = k + kv_floats;
     STETI_TRY(check_encode(s, b, err));
@@ -333,8 +332,8 @@ stet_status steti_model_decode(struct steti_session *s, const struct steti_decod
                                stet_error *err)
 {
     const struct steti_model *m = s->model;
-    struct pass p = {s, b->n_rows, m->spec.dec_pre_norm, m->spec.dec_heads, STETI_ATTN_CAUSAL,
-                     b->side != NULL};
+    struct pass p = {
+        s, b->n_rows, m->spec.dec_pre_norm, m->spec.dec_heads, STETI_ATTN_CAUSAL, b->side != NULL};
     struct steti_argmax_params ap = {.n_rows = b->n_rows,
                                      .d = m->spec.d_model,
                                      .table = m->head,

@@ -64,8 +64,7 @@ static stet_status check_limits(const struct steti_model *m, const struct steti_
                                 stet_error *err)
 {
     int most = steti_model_max_positions(m);
-    if (l->max_rows < 1 || l->n_slots < 1 || l->max_src < 1 || l->max_tgt < 1 ||
-        l->max_side < 0) {
+    if (l->max_rows < 1 || l->n_slots < 1 || l->max_src < 1 || l->max_tgt < 1 || l->max_side < 0) {
         return steti_fail(err, STET_E_INVALID, "session limits must be at least 1 (max_side: 0)");
     }
     if (l->max_src > most || l->max_tgt > most) {

@@ -66,8 +66,7 @@ struct api_plan {
 
 /* Fills in what the options leave open and checks lengths and memory_limit. STET_E_INVALID,
  * STET_E_NOMEM. */
-stet_status api_plan_engine(const stet_model *m, struct api_options *o,
-                            const struct steti_backend_caps *caps, struct api_plan *plan,
+stet_status api_plan_engine(const stet_model *m, struct api_options *o, struct api_plan *plan,
                             stet_error *err);
 int api_threads(const struct api_options *o);
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine.h"
+
 #define MAX_BATCH 1024
 
 void api_options_defaults(struct api_options *o)
@@ -12,7 +14,7 @@ void api_options_defaults(struct api_options *o)
     memset(o, 0, sizeof *o);
     memcpy(o->device, "auto", 5);
     o->draft = &steti_draft_edit;
-    o->draft_window = -1;
+    o->draft_window = STETI_WINDOW_AUTO;
     o->batch_size = 8;
 }
 
@@ -108,7 +110,7 @@ static stet_status set_window(struct api_options *o, const char *key, const char
                               stet_error *err)
 {
     if (strcmp(value, "auto") == 0) {
-        o->draft_window = -1;
+        o->draft_window = STETI_WINDOW_AUTO;
         return STET_OK;
     }
     if (parse_int(key, value, 0, API_MAX_TOKENS, &o->draft_window, NULL) != STET_OK) {

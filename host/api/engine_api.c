@@ -44,17 +44,13 @@ static stet_status check_memory(const stet_model *m, const struct api_options *o
     return STET_OK;
 }
 
-stet_status api_plan_engine(const stet_model *m, struct api_options *o,
-                            const struct steti_backend_caps *caps, struct api_plan *plan,
+stet_status api_plan_engine(const stet_model *m, struct api_options *o, struct api_plan *plan,
                             stet_error *err)
 {
-    int window = o->draft_window >= 0 ? o->draft_window
-                 : caps->row_tile > 1 ? caps->row_tile - 1
-                                      : 1;
     memset(plan, 0, sizeof *plan);
     STETI_TRY(resolve_lengths(m, o, err));
     plan->engine = (struct steti_engine_options){.draft = o->draft,
-                                                 .draft_window = window,
+                                                 .draft_window = o->draft_window,
                                                  .batch_size = o->batch_size,
                                                  .max_src = o->max_input,
                                                  .max_out = o->max_output,
@@ -74,11 +70,9 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
 static stet_status open_core(stet_engine *g, stet_error *err)
 {
     struct steti_backend_options bo = {.threads = api_threads(&g->model->options)};
-    struct steti_backend_caps caps;
     struct api_plan plan;
     STETI_TRY(g->model->ops->open(&bo, &g->backend, err));
-    g->model->ops->caps(g->backend, &caps);
-    STETI_TRY(api_plan_engine(g->model, &g->options, &caps, &plan, err));
+    STETI_TRY(api_plan_engine(g->model, &g->options, &plan, err));
     g->memory_bytes = plan.bytes;
     return steti_engine_open(g->model->net, g->backend, &plan.engine, &g->core, err);
 }

@@ -82,9 +82,10 @@ static const struct steti_option_spec table[] = {
             "Most tokens of one corrected sentence. Default: 256."),
     LIBRARY("decoding", STETI_OPTION_ENGINE, "HOW",
             "aggressive (default) or greedy. The output is the same; aggressive is faster."),
-    LIBRARY("draft", STETI_OPTION_ENGINE, "POLICY",
-            "How aggressive decoding guesses ahead: edit (default), tree, sad or none. The output is "
-            "the same."),
+    LIBRARY(
+        "draft", STETI_OPTION_ENGINE, "POLICY",
+        "How aggressive decoding guesses ahead: edit (default), tree, sad or none. The output is "
+        "the same."),
     LIBRARY(
         "draft_window", STETI_OPTION_ENGINE, "N",
         "Most tokens guessed at once: auto (default: what the device does well); 0 is no limit."),

@@ -21,7 +21,7 @@ struct source_draft {
     int second;                     /* the next best guess after a miss, or -1 */
     int places[STETI_DRAFT_BRANCHES]; /* tree: where this pass's branches begin */
     int n_places;
-    int n_proposed;                 /* by branch 0 of the last pass */
+    int n_proposed; /* by branch 0 of the last pass */
     int reentries;
     int after_miss; /* the last pass ended with a token that was not the drafted one */
 };

@@ -93,7 +93,7 @@ static stet_status open_arrays(struct steti_engine *e, stet_error *err)
 static stet_status check_options(const struct steti_engine_options *o, stet_error *err)
 {
     if (o->draft == NULL || o->clock == NULL || o->batch_size < 1 || o->max_src < 1 ||
-        o->max_out < 1 || o->draft_window < 0) {
+        o->max_out < 1 || o->draft_window < STETI_WINDOW_AUTO) {
         return steti_fail(err, STET_E_INVALID,
                           "engine options: sizes must be at least 1 and a policy must be set");
     }
@@ -106,6 +106,7 @@ stet_status steti_engine_open(const struct steti_model *m, struct steti_backend 
 {
     struct steti_engine *e;
     struct steti_session_limits l;
+    struct steti_backend_caps caps;
     stet_status st;
     *out = NULL;
     STETI_TRY(check_options(o, err));
@@ -116,6 +117,8 @@ stet_status steti_engine_open(const struct steti_model *m, struct steti_backend 
     }
     e->options = *o;
     e->window = window_of(o);
+    steti_model_ops(m)->caps(backend, &caps);
+    steti_window_init(&e->follow, e->window, caps.row_tile);
     e->side_window = side_window_of(o);
     e->spec = steti_model_spec(m);
     STETI_TRY_GOTO(steti_session_open(m, backend, &l, &e->session, err), st, fail);

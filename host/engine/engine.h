@@ -17,16 +17,21 @@
 #include "draft.h"
 #include "model.h"
 
+/* The window follows what passes cost and what drafts are worth (window.h). Times decide, so counts
+ * of passes differ from run to run; tokens do not. */
+#define STETI_WINDOW_AUTO (-1)
+
 struct steti_engine_options {
     const struct steti_draft_ops *draft;
-    int draft_window; /* most tokens drafted at once; 0 = no limit */
+    int draft_window; /* most tokens drafted at once; 0 = no limit, STETI_WINDOW_AUTO */
     int batch_size;   /* sentences in flight */
     int max_src;      /* longest source in tokens, without end-of-sentence token */
     int max_out;      /* most tokens of one output, end-of-sentence token included */
     int verify;       /* decode every sentence again, greedily and alone, and compare */
     int scores;       /* fill logprob */
     const struct steti_clock *clock;
-    const struct steti_draft_piece *pieces; /* for the policy; may be NULL; must outlive the engine */
+    const struct steti_draft_piece
+        *pieces; /* for the policy; may be NULL; must outlive the engine */
     int n_pieces;
 };
 

@@ -195,6 +195,12 @@ static void decode_one_by_one(struct run *r)
     }
 }
 
+/* Greedy passes have no window, and what a verifying run does is not the engine's usual load. */
+static int follows_load(const struct steti_engine *e)
+{
+    return e->options.draft_window == STETI_WINDOW_AUTO && e->policy != &steti_draft_none;
+}
+
 static void pass(struct run *r)
 {
     struct steti_engine *e = r->e;
@@ -203,6 +209,9 @@ static void pass(struct run *r)
     uint64_t start = steti_now(e->options.clock);
     stet_error *err = r->err;
     stet_status st;
+    if (follows_load(e)) {
+        e->window = steti_window_choose(&e->follow, e->n_active);
+    }
     for (int i = 0; i < e->options.batch_size; i++) {
         if (e->slots[i].job != NULL) {
             rows = slot_plan(e, &e->slots[i], rows, share);
@@ -214,6 +223,8 @@ static void pass(struct run *r)
     r->err = err;
     if (st != STET_OK) {
         decode_one_by_one(r);
+    } else if (follows_load(e)) {
+        steti_window_observe_pass(&e->follow, rows, steti_now(e->options.clock) - start);
     }
     for (int i = 0; st == STET_OK && i < e->options.batch_size; i++) {
         if (e->slots[i].job != NULL) {

@@ -8,6 +8,7 @@
 #define STETI_REQUEST_H
 
 #include "engine.h"
+#include "window.h"
 
 struct slot {
     struct steti_engine *engine;
@@ -25,7 +26,8 @@ struct slot {
 
 struct steti_engine {
     struct steti_engine_options options;
-    int window, side_window; /* longest first and longest side branch */
+    int window, side_window;    /* longest first and longest side branch of this pass */
+    struct steti_window follow; /* where the options leave the window to the engine */
     const struct steti_spec *spec;
     struct steti_session session;
     struct slot *slots;

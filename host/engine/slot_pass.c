@@ -57,7 +57,7 @@ int slot_plan(struct steti_engine *e, struct slot *s, int row, int share)
     e->row_slot[row] = s->kv;
     e->side[row] = -1;
     for (int b = 0; b <= e->policy->n_side; b++) {
-        int longest = b == 0 ? e->window : e->side_window;
+        int longest = b == 0 || e->window < e->side_window ? e->window : e->side_window;
         int budget = least(longest, share - used, left);
         int at = row + s->n_rows, before = s->n_rows;
         int n = e->policy->propose(s->draft, b, budget > 0 ? budget : 0, e->ids + at);
@@ -108,6 +108,17 @@ static void count_pass(struct steti_counts *c, const struct slot *s, int matched
     c->accepted += (uint64_t)matched;
 }
 
+static void observe_draft(struct steti_engine *e, const struct slot *s, int b, int matched)
+{
+    struct steti_window_draft d = {.window = e->window,
+                                   .best = b >= 0 ? s->branch[b].n : 0,
+                                   .all = s->n_rows - 1,
+                                   .matched = matched};
+    if (e->options.draft_window == STETI_WINDOW_AUTO && !e->checking) {
+        steti_window_observe_draft(&e->follow, &d);
+    }
+}
+
 stet_status slot_commit(struct steti_engine *e, struct slot *s, int *done, stet_error *err)
 {
     struct steti_job *job = s->job;
@@ -125,6 +136,7 @@ stet_status slot_commit(struct steti_engine *e, struct slot *s, int *done, stet_
     job->finished = v.finished;
     memcpy(job->out + first, e->branch_predicted, (size_t)(job->n_out - first) * sizeof *job->out);
     count_pass(&job->counts, s, v.matched);
+    observe_draft(e, s, b, v.matched);
     e->policy->accept(s->draft, e->branch_predicted, v.emitted, b >= 0 ? s->branch[b].index : 0,
                       v.matched);
     *done = v.finished || job->n_out >= e->options.max_out;

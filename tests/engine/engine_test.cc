@@ -51,7 +51,7 @@ TEST_F(Engine, OptionsOutOfRangeAreRefused)
     bad[1].batch_size = 0;
     bad[2].max_src = 0;
     bad[3].max_out = -1;
-    bad[4].draft_window = -1;
+    bad[4].draft_window = STETI_WINDOW_AUTO - 1;
     bad[5].clock = nullptr;
     bad[6].max_out = 5000; // more than the model's positions
     for (const auto &o : bad) {
