@@ -158,7 +158,8 @@ static void keep_first(stet_status *first, stet_status st)
  * where scores are on, every bit of its log probability. */
 static stet_status verify_job(struct steti_engine *e, struct steti_job *job, stet_error *err)
 {
-    struct steti_job again = {.src = job->src, .n_src = job->n_src, .out = e->check_out};
+    struct steti_job again = {
+        .src = job->src, .n_src = job->n_src, .n_prompt = job->n_prompt, .out = e->check_out};
     size_t n = (size_t)job->n_out;
     stet_status st;
     again.logprob = e->options.scores && job->logprob != NULL ? e->check_logprob : NULL;

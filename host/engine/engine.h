@@ -44,7 +44,10 @@ struct steti_counts {
 struct steti_job {
     const int32_t *src; /* without end-of-sentence token */
     int n_src;          /* 0 .. max_src */
-    int32_t *out;       /* room for max_out tokens */
+    /* Leading source tokens that are an instruction to the model ("grammar: "): read by the
+     * encoder, never drafted. 0 .. n_src */
+    int n_prompt;
+    int32_t *out; /* room for max_out tokens */
     /* room for max_out + 1 values, or NULL; entry n_out is the end-of-sentence token's */
     float *logprob;
 

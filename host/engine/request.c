@@ -59,6 +59,10 @@ static stet_status check_job(const struct steti_engine *e, const struct steti_jo
         return steti_fail(err, STET_E_TOO_LONG, "sentence of %d tokens, the engine's limit is %d",
                           job->n_src, e->options.max_src);
     }
+    if (job->n_prompt < 0 || job->n_prompt > job->n_src) {
+        return steti_fail(err, STET_E_INVALID, "a prompt of %d tokens in a sentence of %d",
+                          job->n_prompt, job->n_src);
+    }
     for (int i = 0; i < job->n_src; i++) {
         if (job->src[i] < 0 || job->src[i] >= e->spec->vocab_size) {
             return steti_fail(err, STET_E_INVALID,
@@ -87,6 +91,13 @@ static void reset_job(struct steti_job *job)
     memset(&job->counts, 0, sizeof job->counts);
 }
 
+static void begin_draft(const struct steti_engine *e, struct slot *s)
+{
+    const struct steti_job *job = s->job;
+    const int32_t *text = job->n_prompt > 0 ? job->src + job->n_prompt : job->src;
+    e->policy->begin(s->draft, text, job->n_src - job->n_prompt);
+}
+
 /* Takes jobs into free slots as long as their tokens fit into one encoder call; returns its
  * rows. */
 static int admit(struct run *r, int *n_seqs)
@@ -112,7 +123,7 @@ static int admit(struct run *r, int *n_seqs)
         s->job = job;
         s->kv = steti_kv_acquire(&e->session.kv);
         e->n_active++;
-        e->policy->begin(s->draft, job->src, job->n_src);
+        begin_draft(e, s);
         if (job->n_src > 0) {
             memcpy(e->ids + rows, job->src, (size_t)job->n_src * sizeof *e->ids);
         }

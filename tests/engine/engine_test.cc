@@ -194,6 +194,35 @@ TEST_F(Engine, TimesComeFromTheClock)
     EXPECT_GT(t.encode_ns, 0u);
 }
 
+// A draft policy that notes what it was given as text.
+std::vector<std::vector<int32_t>> texts_seen;
+
+TEST_F(Engine, APromptIsEncodedAndNeverDrafted)
+{
+    static steti_draft_ops noting = steti_draft_edit;
+    noting.begin = [](steti_draft *d, const int32_t *src, int n) {
+        texts_seen.emplace_back(src, src + n);
+        steti_draft_edit.begin(d, src, n);
+    };
+    std::vector<std::vector<int32_t>> sources = {{5, 6, 7, 8, 9, 10}, {5, 6}, {7, 8, 9}};
+    auto want = decode(net, engine_options(&steti_draft_none, 0, 1, 20), sources);
+    open(engine_options(&noting, 0, 2, 20));
+    auto jobs = make_jobs(sources);
+    jobs[0].n_prompt = 2;
+    jobs[1].n_prompt = 2;
+    texts_seen.clear();
+    ASSERT_EQ(steti_engine_run(engine, jobs.data(), jobs.size(), &err), STET_OK) << err.message;
+    EXPECT_EQ(texts_seen, (std::vector<std::vector<int32_t>>{{7, 8, 9, 10}, {}, {7, 8, 9}}));
+    for (size_t i = 0; i < jobs.size(); i++) {
+        EXPECT_EQ(std::vector<int32_t>(jobs[i].out, jobs[i].out + jobs[i].n_out), want[i].ids);
+    }
+    for (int n : {-1, 3}) {
+        jobs[1].n_prompt = n;
+        EXPECT_EQ(steti_engine_run(engine, &jobs[1], 1, &err), STET_E_INVALID);
+        EXPECT_NE(std::string(err.message).find("prompt"), std::string::npos) << err.message;
+    }
+}
+
 TEST_F(Engine, NothingIsAllocatedBetweenOpenAndClose)
 {
     steti_alloc_stats before{}, after{};
