@@ -11,8 +11,6 @@ import math
 import random
 from collections import Counter
 
-import numpy
-
 ORDER = 4
 
 
@@ -42,7 +40,7 @@ def sentence_counts(source, reference, hypothesis):
 
 def score(counts):
     """GLEU of summed counts."""
-    if (counts == 0).any():
+    if not all(counts):
         return 0.0
     logs = sum(math.log(hit / total) for hit, total
                in zip(counts[2::2], counts[3::2])) / ORDER
@@ -51,15 +49,16 @@ def score(counts):
 
 def corpus_gleu(sources, references, hypotheses, iterations=500):
     """Mean corpus GLEU, in percent, over sampled reference choices."""
-    table = numpy.array([[sentence_counts(source, reference, hypothesis)
-                          for reference in choices]
-                         for source, hypothesis, *choices
-                         in zip(sources, hypotheses, *references)])
-    rows, scores = numpy.arange(len(table)), []
+    table = [[sentence_counts(source, reference, hypothesis)
+              for reference in choices]
+             for source, hypothesis, *choices
+             in zip(sources, hypotheses, *references)]
+    scores = []
     for iteration in range(iterations):
         draw = random.Random(iteration * 101)
         picks = [draw.randint(0, len(references) - 1) for _ in table]
-        scores.append(score(table[rows, picks].sum(0)))
+        chosen = (row[pick] for row, pick in zip(table, picks))
+        scores.append(score([sum(column) for column in zip(*chosen)]))
     return 100.0 * sum(scores) / len(scores)
 
 
