@@ -17,7 +17,7 @@ from letter_slips import VOWELS, spell_letters
 
 TOKEN = re.compile(r"(\s*)([A-Za-z]+(?:['’][A-Za-z]+)*|\d[\d.,]*\d|\d|\S)")
 MIX = {"spelling": 32, "determiner": 14, "verb": 13, "preposition": 10,
-       "comma": 8, "final_stop": 2, "noun": 9, "agreement": 8, "case": 5,
+       "comma": 8, "final_stop": 2, "noun": 11, "agreement": 14, "case": 5,
        "spacing": 3, "derivation": 4.5, "pronoun": 2, "confusion": 6,
        "drop_word": 2, "double_word": 1, "swap": 1.5, "apostrophe": 2,
        "insert_word": 1.5, "auxiliary": 2}
@@ -214,9 +214,9 @@ class ErrorMaker:
     def make_agreement(self):
         """is/are, has/have, or an -s too few or too many on a verb."""
         kind, lower, third = self.rng.random(), self.lower, self.third
-        if kind < 0.4:
+        if kind < 0.35:
             return self.swap_in(self.agreement)
-        if kind < 0.7:
+        if kind < 0.75:
             at = self.pick(lambda word, i: i > 0 and word in third
                            and lower[i - 1] in tables.SUBJECTS)
         else:
@@ -229,7 +229,7 @@ class ErrorMaker:
 
     def make_noun(self):
         """Singular for plural or the other way round, often after a cue."""
-        if self.rng.random() < 0.3:
+        if self.rng.random() < 0.45:
             lower = self.lower
             cues = tables.SINGULAR_CUES | tables.PLURAL_CUES
             at = self.pick(lambda word, i: i > 0 and word in self.nouns
