@@ -73,6 +73,10 @@ int api_threads(const struct api_options *o);
 /* An error for calls that got no usable one. Returns err, or `local` when err is NULL. */
 stet_error *api_error(stet_error *err, stet_error *local);
 
+/* Hands a report to the caller: at most cap bytes, NUL included; *needed (may be NULL) is its whole
+ * length. */
+void api_copy_report(const struct steti_buf *b, char *buf, size_t cap, size_t *needed);
+
 /* Result building (result.c). */
 stet_status result_new(const char *text, size_t len, stet_result **out, stet_error *err);
 /* Appends the edits of one sentence; logprob may be NULL. */

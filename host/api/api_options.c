@@ -8,6 +8,7 @@
 #include "engine.h"
 
 #define MAX_BATCH 1024
+#define API_ALL_DRAFTS (~0u) /* bits without a policy mean nothing */
 
 void api_options_defaults(struct api_options *o)
 {
@@ -15,6 +16,7 @@ void api_options_defaults(struct api_options *o)
     memcpy(o->device, "auto", 5);
     o->draft = &steti_draft_edit;
     o->draft_window = STETI_WINDOW_AUTO;
+    o->drafts = API_ALL_DRAFTS;
     o->batch_size = 8;
 }
 
@@ -106,6 +108,41 @@ static stet_status set_draft(struct api_options *o, const char *key, const char 
     return o->draft != NULL ? STET_OK : wrong(key, value, "edit, tree, sad or none", err);
 }
 
+static int policy_index(const char *name, size_t len)
+{
+    const struct steti_draft_ops *const *list = steti_draft_list();
+    for (int i = 0; list[i] != NULL; i++) {
+        if (strlen(list[i]->name) == len && memcmp(list[i]->name, name, len) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static stet_status set_drafts(struct api_options *o, const char *key, const char *value,
+                              stet_error *err)
+{
+    unsigned chosen = 0;
+    if (strcmp(value, "all") == 0) {
+        o->drafts = API_ALL_DRAFTS;
+        return STET_OK;
+    }
+    for (const char *p = value;; p++) {
+        size_t len = strcspn(p, ",");
+        int i = policy_index(p, len);
+        if (i < 0) {
+            return wrong(key, value, "all, or some of edit, tree, sad and none with commas", err);
+        }
+        chosen |= 1u << i;
+        p += len;
+        if (*p == '\0') {
+            break;
+        }
+    }
+    o->drafts = chosen;
+    return STET_OK;
+}
+
 static stet_status set_window(struct api_options *o, const char *key, const char *value,
                               stet_error *err)
 {
@@ -181,8 +218,9 @@ static const struct {
     {"intra_threads", API_SCOPE_MODEL, set_threads},
     {"decoding", API_SCOPE_ENGINE, set_decoding},
     {"draft", API_SCOPE_ENGINE, set_draft},
-    {"draft_window", API_SCOPE_ENGINE, set_window},
-    {"batch_size", API_SCOPE_ENGINE, set_batch},
+    {"draft", API_SCOPE_REPLAY, set_drafts},
+    {"draft_window", API_SCOPE_ENGINE | API_SCOPE_REPLAY, set_window},
+    {"batch_size", API_SCOPE_ENGINE | API_SCOPE_REPLAY, set_batch},
     {"max_input_length", API_SCOPE_ENGINE, set_max_input},
     {"max_decoding_length", API_SCOPE_ENGINE, set_max_output},
     {"memory_limit", API_SCOPE_ENGINE, set_memory},
@@ -190,8 +228,17 @@ static const struct {
     {"scores", API_SCOPE_ENGINE, set_scores},
 };
 
+static const char *owner(int scope)
+{
+    return scope & API_SCOPE_MODEL    ? "stet_model_load"
+           : scope & API_SCOPE_ENGINE ? "stet_engine_create"
+                                      : "stet_replay";
+}
+
+/* A key may stand in several rows, each for calls of its own. */
 static stet_status apply(const stet_option *opt, int scopes, struct api_options *o, stet_error *err)
 {
+    int elsewhere = 0;
     if (opt->key == NULL || opt->value == NULL) {
         return steti_fail(err, STET_E_INVALID, "an option has no key or no value (NULL)");
     }
@@ -199,12 +246,14 @@ static stet_status apply(const stet_option *opt, int scopes, struct api_options 
         if (strcmp(table[i].key, opt->key) != 0) {
             continue;
         }
-        if ((table[i].scope & scopes) == 0) {
-            return steti_fail(err, STET_E_INVALID, "option %s belongs to %s", opt->key,
-                              table[i].scope == API_SCOPE_MODEL ? "stet_model_load"
-                                                                : "stet_engine_create");
+        if ((table[i].scope & scopes) != 0) {
+            return table[i].set(o, opt->key, opt->value, err);
         }
-        return table[i].set(o, opt->key, opt->value, err);
+        elsewhere |= table[i].scope;
+    }
+    if (elsewhere != 0) {
+        return steti_fail(err, STET_E_INVALID, "option %s belongs to %s", opt->key,
+                          owner(elsewhere));
     }
     return steti_fail(err, STET_E_INVALID, "there is no option \"%.60s\"", opt->key);
 }

@@ -8,7 +8,7 @@
 /* Longest sentence or output that an option may ask for. */
 #define API_MAX_TOKENS 65536
 
-enum api_scope { API_SCOPE_MODEL = 1, API_SCOPE_ENGINE = 2 };
+enum api_scope { API_SCOPE_MODEL = 1, API_SCOPE_ENGINE = 2, API_SCOPE_REPLAY = 4 };
 enum api_compute { API_COMPUTE_AUTO, API_COMPUTE_F32, API_COMPUTE_I8 };
 
 struct api_options {
@@ -17,6 +17,7 @@ struct api_options {
     int threads;     /* 0 = choose */
     int greedy;
     const struct steti_draft_ops *draft;
+    unsigned drafts;  /* of a replay: bit i is policy i of steti_draft_list() */
     int draft_window; /* -1 = auto, 0 = no limit */
     int batch_size;
     int max_input, max_output; /* 0 = choose */

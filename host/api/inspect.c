@@ -197,7 +197,7 @@ static stet_status write_json(const struct report *r, struct steti_buf *b, stet_
     return steti_buf_puts(b, "}\n", err);
 }
 
-static void copy_out(const struct steti_buf *b, char *buf, size_t cap, size_t *needed)
+void api_copy_report(const struct steti_buf *b, char *buf, size_t cap, size_t *needed)
 {
     size_t n = b->len < cap ? b->len : cap > 0 ? cap - 1 : 0;
     if (cap > 0) {
@@ -242,7 +242,7 @@ stet_status stet_model_inspect(const char *path, const stet_option *options, siz
         api_options_parse(options, n_options, API_SCOPE_MODEL | API_SCOPE_ENGINE, &r.options, err));
     steti_buf_init(&text);
     st = make_report(&r, format, &text, err);
-    copy_out(&text, buf, cap, needed);
+    api_copy_report(&text, buf, cap, needed);
     steti_buf_free(&text);
     if (st == STET_OK && r.status != STET_OK) {
         return steti_fail(err, r.status, "%s", r.error.message);

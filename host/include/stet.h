@@ -168,6 +168,57 @@ STET_API stet_status stet_model_inspect(const char *path, const stet_option *opt
                                         size_t n_options, uint32_t format, char *buf, size_t cap,
                                         size_t *needed, stet_error *err);
 
+/* ---- Replay ---------------------------------------------------------------------------------- */
+
+typedef struct stet_text {
+    const char *data; /* UTF-8; not NUL-terminated */
+    size_t len;       /* bytes */
+} stet_text;
+
+/* Answers to all sources of a replay. */
+typedef struct stet_replay_answers {
+    const char *name;       /* for the report and for messages, such as a file name */
+    const stet_text *texts; /* one for each source, in the same order */
+} stet_replay_answers;
+
+/* The texts are token ids, as decimal numbers with white space between them, without
+ * end-of-sentence token. */
+#define STET_REPLAY_IDS 1u
+/* The JSON report also has the counts of every sentence. */
+#define STET_REPLAY_PER_SENTENCE 2u
+
+typedef struct stet_replay_input {
+    uint32_t struct_size;
+    uint32_t flags; /* STET_REPLAY_... */
+    /* A folder with a tokenizer; nothing else of it is read. With STET_REPLAY_IDS it may be NULL:
+     * then the policies do not know where words begin, and some guess worse. */
+    const char *folder;
+    const char *source_name;  /* for messages */
+    const stet_text *sources; /* one sentence each */
+    size_t n_sources;
+    const stet_replay_answers *answers;
+    size_t n_answers;
+} stet_replay_input;
+
+/* Counts, without a model, what draft policies cost when a model turns the sources into these
+ * answers: decoder passes, rows, drafted and accepted tokens, and the passes of whole batches. The
+ * counts are those of an engine that decodes each sentence alone, with lengths that limit nothing.
+ *
+ * options:
+ *   draft         policies with commas between them, such as "edit,sad", or "all" (default)
+ *   draft_window  most tokens drafted at once; "0" = no limit (default); "auto" is the same, for
+ *                 there is no device to ask
+ *   batch_size    sentences of a batch, 1 .. 1024 (default 32)
+ * STET_E_INVALID   unknown option, policy or value; an argument is NULL; no source or no answers
+ * STET_E_IO, STET_E_FORMAT, STET_E_MODEL   the tokenizer, as of stet_model_load
+ * STET_E_FORMAT    a text is not a list of token ids (message: name and line)
+ * STET_E_TOO_LONG  a sentence of more than 65536 tokens (message: name and line)
+ * STET_E_NOMEM     out of memory
+ * The report is written to buf as by stet_model_inspect; on failure there is none. */
+STET_API stet_status stet_replay(const stet_replay_input *input, const stet_option *options,
+                                 size_t n_options, uint32_t format, char *buf, size_t cap,
+                                 size_t *needed, stet_error *err);
+
 /* ---- Engines --------------------------------------------------------------------------------- */
 
 /* Working memory, caches and threads for one stream of requests. Calls on one engine from several
