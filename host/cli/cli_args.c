@@ -9,14 +9,14 @@
 #include "cli_terminal.h"
 
 #define BOTH (STETI_CMD_CORRECT | STETI_CMD_INSPECT)
+#define ALL (BOTH | STETI_CMD_REPLAY)
 #define MEMBER(m) offsetof(struct steti_args, m)
 #define MAX_SPECS 32
 #define NAME_CAP 24
 
-#define TEXT(name, letter, member, arg, help)                                                      \
+#define TEXT(name, letter, commands, member, arg, help)                                            \
     {                                                                                              \
-        name, letter, STETI_CMD_CORRECT, STETI_OPTION_STRING, MEMBER(member), NULL, 0, 0, arg,     \
-            help                                                                                   \
+        name, letter, commands, STETI_OPTION_STRING, MEMBER(member), NULL, 0, 0, arg, help         \
     }
 #define CHOICE(name, member, choices, first, optional, arg, help)                                  \
     {                                                                                              \
@@ -31,15 +31,20 @@
     {                                                                                              \
         name, 0, BOTH, kind, 0, NULL, 0, 0, arg, help                                              \
     }
+#define REPLAY(name, arg, help)                                                                    \
+    {                                                                                              \
+        name, 0, STETI_CMD_REPLAY, STETI_OPTION_ENGINE, 0, NULL, 0, 0, arg, help                   \
+    }
 #define SWITCH(name, help)                                                                         \
     {                                                                                              \
         name, 0, STETI_CMD_CORRECT, STETI_OPTION_SWITCH, 0, NULL, 0, 0, NULL, help                 \
     }
 
 static const struct steti_option_spec table[] = {
-    TEXT("model", 'm', model, "FOLDER",
+    TEXT("model", 'm', STETI_CMD_CORRECT | STETI_CMD_REPLAY, model, "FOLDER",
          "The model folder. Default: $STET_MODEL, else the model that comes with stet."),
-    TEXT("output", 'o', output, "FILE", "Write to FILE and not to standard output."),
+    TEXT("output", 'o', STETI_CMD_CORRECT, output, "FILE",
+         "Write to FILE and not to standard output."),
     CHOICE("edits", edits, "text|json|diff|m2", STETI_EDITS_TEXT, 0, "FORMAT",
            "Show what changed and not only the corrected text. text: every line with marks such as "
            "[-go-]{+goes+}. json: one object a line. diff: a unified diff for `patch -p1`. "
@@ -93,8 +98,18 @@ static const struct steti_option_spec table[] = {
         "memory_limit", STETI_OPTION_ENGINE, "BYTES",
         "Working memory that may be used, with K, M or G, such as 200M. Where it does not suffice "
         "stet says how much is needed."),
-    FLAG("json", 0, STETI_CMD_INSPECT, json, "Write the report as JSON."),
-    FLAG("help", 'h', BOTH, help, "Show this help."),
+    REPLAY("draft", "POLICIES",
+           "What to replay: all (default), or some of edit, tree, sad and none with commas between "
+           "them."),
+    REPLAY("draft_window", "N", "Most tokens guessed at once; 0 (default) is no limit."),
+    REPLAY("batch_size", "N", "Sentences of a batch, 1 to 1024. Default: 32."),
+    FLAG("ids", 0, STETI_CMD_REPLAY, ids,
+         "The files hold token ids, numbers with spaces between them. Then no model folder is "
+         "needed; --model tells the policies where words begin."),
+    FLAG("per_sentence", 0, STETI_CMD_REPLAY, per_sentence,
+         "Add the counts of every sentence to --json."),
+    FLAG("json", 0, STETI_CMD_INSPECT | STETI_CMD_REPLAY, json, "Write the report as JSON."),
+    FLAG("help", 'h', ALL, help, "Show this help."),
     {NULL, 0, 0, STETI_OPTION_FLAG, 0, NULL, 0, 0, NULL, NULL},
 };
 
@@ -105,7 +120,9 @@ const struct steti_option_spec *steti_option_table(void)
 
 static const char *command_name(unsigned command)
 {
-    return command == STETI_CMD_CORRECT ? "correct" : "inspect";
+    return command == STETI_CMD_CORRECT   ? "correct"
+           : command == STETI_CMD_INSPECT ? "inspect"
+                                          : "replay";
 }
 
 static int usage_unknown(unsigned command, const char *given)

@@ -19,6 +19,7 @@ enum steti_stats_format { STETI_STATS_NONE, STETI_STATS_TEXT, STETI_STATS_JSON }
 /* Commands, as bits of steti_option_spec.commands. */
 #define STETI_CMD_CORRECT 1u
 #define STETI_CMD_INSPECT 2u
+#define STETI_CMD_REPLAY 4u
 
 #define STETI_ARGS_MAX_OPTIONS 24
 
@@ -30,7 +31,7 @@ struct steti_args {
     const char *model;  /* NULL: search */
     const char *output; /* NULL: standard output */
     /* Values of the enums here and in cli_terminal.h, STET_UNIT_ for units, or 0 and 1. */
-    int edits, units, wrapped, stats, color, progress, json;
+    int edits, units, wrapped, stats, color, progress, json, ids, per_sentence;
     size_t batch_units; /* lines to read ahead, from --batch_size */
     /* Passed on to the library, which checks them. */
     stet_option model_options[STETI_ARGS_MAX_OPTIONS];
@@ -44,7 +45,7 @@ enum steti_option_kind {
     STETI_OPTION_CHOICE, /* an int member; one of `choices` */
     STETI_OPTION_FLAG,   /* an int member, set to 1 */
     STETI_OPTION_MODEL,  /* for stet_model_load */
-    STETI_OPTION_ENGINE, /* for stet_engine_create */
+    STETI_OPTION_ENGINE, /* for stet_engine_create, or stet_replay */
     STETI_OPTION_SWITCH  /* for stet_engine_create, value "1" */
 };
 
@@ -61,7 +62,8 @@ struct steti_option_spec {
     const char *help;
 };
 
-/* The table; ends with a row without a name. */
+/* The table; ends with a row without a name. A name may stand in several rows, each for commands of
+ * its own. */
 const struct steti_option_spec *steti_option_table(void);
 
 /* Parses what follows the command's name: argv[0] is the command. Returns 0, or after a message on

@@ -16,6 +16,9 @@ static const char overview[] =
     "Commands:\n"
     "  correct [FILES]    correct files or standard input, line by line\n"
     "  inspect [FOLDER]   say what a model folder holds and whether stet can run it\n"
+    "  replay SOURCE ANSWERS\n"
+    "                     count what draft policies cost on given answers, without\n"
+    "                     a model\n"
     "  help COMMAND       explain a command and its options\n"
     "\n"
     "  --help, --version\n"
@@ -69,6 +72,41 @@ static const char inspect_tail[] =
     "Exit codes: 0 stet can run the model, 1 wrong command line, 2 it cannot,\n"
     "4 the device is not there.\n";
 
+static const char replay_head[] =
+    "stet replay [OPTIONS] SOURCE ANSWERS [ANSWERS]...\n"
+    "\n"
+    "Counts what each draft policy costs when a model turns the lines of SOURCE into\n"
+    "those of ANSWERS: decoder passes and rows for each sentence, and the passes of\n"
+    "batches. No model runs: the answers stand in for it, and of the model folder\n"
+    "only the tokenizer is read. Every file has one sentence a line; `-` is standard\n"
+    "input. Several files of answers give a report each, and one for all together.\n"
+    "\n"
+    "Examples:\n"
+    "  stet replay source.txt corrected.txt\n"
+    "  stet replay --draft=edit,sad --json source.txt system1.txt system2.txt\n"
+    "  stet replay --ids source.ids answers.ids\n"
+    "\n"
+    "Options:\n";
+
+static const char replay_tail[] =
+    "\n"
+    "Tokens per pass do not count end-of-sentence tokens. In lock step each batch of\n"
+    "the file waits for its slowest sentence; in continuous batching a sentence that\n"
+    "has ended leaves its place to the next one.\n"
+    "\n"
+    "Exit codes: 0 done, 1 wrong command line, 2 a file or the tokenizer cannot be\n"
+    "used, or the files have different numbers of lines.\n";
+
+/* The frame around the options of a command. */
+static const struct {
+    unsigned command;
+    const char *head, *tail;
+} frames[] = {
+    {STETI_CMD_CORRECT, correct_head, correct_tail},
+    {STETI_CMD_INSPECT, inspect_head, inspect_tail},
+    {STETI_CMD_REPLAY, replay_head, replay_tail},
+};
+
 /* Appends words, broken at WIDTH, every line indented. */
 static stet_status append_wrapped(struct steti_buf *b, const char *text, size_t indent,
                                   stet_error *err)
@@ -117,12 +155,15 @@ stet_status steti_help_overview(struct steti_buf *b, stet_error *err)
 
 stet_status steti_help_command(struct steti_buf *b, unsigned command, stet_error *err)
 {
-    int correct = command == STETI_CMD_CORRECT;
-    STETI_TRY(steti_buf_puts(b, correct ? correct_head : inspect_head, err));
+    size_t f = 0;
+    while (frames[f].command != command) {
+        f++;
+    }
+    STETI_TRY(steti_buf_puts(b, frames[f].head, err));
     for (const struct steti_option_spec *s = steti_option_table(); s->name != NULL; s++) {
         if ((s->commands & command) != 0) {
             STETI_TRY(append_option(b, s, err));
         }
     }
-    return steti_buf_puts(b, correct ? correct_tail : inspect_tail, err);
+    return steti_buf_puts(b, frames[f].tail, err);
 }

@@ -15,6 +15,7 @@ static const struct {
 } commands[] = {
     {"correct", STETI_CMD_CORRECT, steti_cmd_correct},
     {"inspect", STETI_CMD_INSPECT, steti_cmd_inspect},
+    {"replay", STETI_CMD_REPLAY, steti_cmd_replay},
 };
 
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
@@ -30,8 +31,8 @@ static size_t find_command(const char *name)
 
 static int unknown_command(const char *name)
 {
-    steti_say("there is no command \"%s\"; the commands are: correct inspect help. `stet --help` "
-              "explains them.",
+    steti_say("there is no command \"%s\"; the commands are: correct inspect replay help. "
+              "`stet --help` explains them.",
               name);
     return STETI_EXIT_USAGE;
 }

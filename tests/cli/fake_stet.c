@@ -92,7 +92,7 @@ static const struct {
     {"max_input_length", NULL},
     {"max_decoding_length", NULL},
     {"decoding", "aggressive greedy"},
-    {"draft", "edit sad none"},
+    {"draft", "edit tree sad none all"},
     {"draft_window", NULL},
     {"memory_limit", NULL},
     {"verify", "0 1"},
@@ -181,6 +181,34 @@ stet_status stet_model_inspect(const char *path, const stet_option *options, siz
         snprintf(buf, cap, "%s", report);
     }
     return check_folder(path, err);
+}
+
+/* Says what it was asked. */
+stet_status stet_replay(const stet_replay_input *in, const stet_option *options, size_t n_options,
+                        uint32_t format, char *buf, size_t cap, size_t *needed, stet_error *err)
+{
+    struct steti_buf b;
+    stet_status st;
+    steti_buf_init(&b);
+    STETI_TRY(check_options(options, n_options, err));
+    STETI_TRY(in->folder != NULL ? check_folder(in->folder, err) : STET_OK);
+    st = steti_buf_printf(&b, err, "format %u, flags %u, folder %s, %zu options, %s\n", format,
+                          in->flags, in->folder != NULL ? in->folder : "none", n_options,
+                          in->source_name);
+    for (size_t a = 0; st == STET_OK && a < in->n_answers; a++) {
+        st = steti_buf_printf(&b, err, "%s:", in->answers[a].name);
+        for (size_t i = 0; st == STET_OK && i < in->n_sources; i++) {
+            stet_text s = in->sources[i], t = in->answers[a].texts[i];
+            st = steti_buf_printf(&b, err, " [%.*s|%.*s]%s", (int)s.len, s.data, (int)t.len, t.data,
+                                  i + 1 == in->n_sources ? "\n" : "");
+        }
+    }
+    *needed = b.len;
+    if (st == STET_OK) {
+        snprintf(buf, cap, "%.*s", (int)b.len, b.data);
+    }
+    steti_buf_free(&b);
+    return st;
 }
 
 stet_status stet_engine_create(stet_model *model, const stet_option *options, size_t n_options,

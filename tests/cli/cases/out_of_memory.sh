@@ -27,4 +27,6 @@ try correct --input=wrapped in.txt
 try correct --stats=json -o /dev/null in.txt
 try inspect long
 try inspect --json m
+try replay in.txt in.txt
+try replay --ids in.txt in.txt in.txt
 try help correct
