@@ -54,7 +54,7 @@ CUDA_HEADER = re.compile(r"^(cuda|cublas|cudnn|cufft|curand|cusparse|nvrtc|nvtx|
                          r"|cooperative_groups|mma\.h|cub/)")
 # Names that may occur in several folders.
 REPEATED_NAMES = re.compile(
-    r"^(README\.md|CMakeLists\.txt|__init__\.py|requirements\.txt|.*\.out)$")
+    r"^(README\.md|ATTRIBUTION\.md|CMakeLists\.txt|__init__\.py|requirements\.txt|.*\.out)$")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 # A call, not a member and not part of a longer name.
