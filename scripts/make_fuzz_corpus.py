@@ -98,12 +98,24 @@ def make_texts():
             write(target, f"seed_{name}", text)
 
 
+def make_replays():
+    pairs = {
+        "ids": b"\x005 6 7 8\n5 6 20 8\n3 3 3 3\n3 3\n\n9\n",
+        "window": b"\x055 6 7 8 9 10\n5 7 8 8 9 10 11\n",
+        "wrong_id": b"\x025 6\n5 2147483648\n",
+        "text": b"\x0bbace difo guha.\nbace guha.\nna pe ri\nna \xff ri\n",
+    }
+    for name, data in pairs.items():
+        write("fuzz_replay", f"seed_{name}", data)
+
+
 def main():
     make_safetensors()
     make_config()
     make_json()
     make_tokenizer_models()
     make_texts()
+    make_replays()
 
 
 if __name__ == "__main__":
