@@ -74,6 +74,8 @@ between through during until while because against s t o one""".split())
 SINGULAR_CUES = frozenset("a an one every each another this that".split())
 PLURAL_CUES = frozenset("""two three four five six seven eight nine ten many several few
 these those some all other most both various different""".split())
+STRONG_CUES = frozenset("""every each one another many few several these those two three
+four five six ten both various""".split())
 SUBJECTS = frozenset("he she it i you we they who which that this there everyone".split())
 AUXILIARIES = frozenset("""to will would can could may might must shall should do does did
 don't doesn't didn't cannot can't won't be is are was were been being has have had i you

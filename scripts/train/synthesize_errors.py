@@ -20,7 +20,7 @@ MIX = {"spelling": 32, "determiner": 14, "verb": 13, "preposition": 10,
        "comma": 8, "final_stop": 2, "noun": 11, "agreement": 14, "case": 5,
        "spacing": 3, "derivation": 4.5, "pronoun": 2, "confusion": 6,
        "drop_word": 2, "double_word": 1, "swap": 1.5, "apostrophe": 2,
-       "insert_word": 1.5, "auxiliary": 2}
+       "insert_word": 1.5, "auxiliary": 2, "pattern": 7}
 FILLERS = ("very", "so", "just", "also", "that", "of", "to", "it", "is", "more",
            "then", "really", "do", "will", "have", "there", "and")
 BE_AND_HAVE = {"is": "are be was", "are": "is be were", "was": "were is",
@@ -237,6 +237,20 @@ class ErrorMaker:
             if at >= 0:
                 return self.put(at, self.rng.choice(self.nouns[lower[at]]))
         return self.swap_in(self.nouns)
+
+    def make_pattern(self):
+        """What nearly every learner writes: "every days", "he don't"."""
+        lower, rare = self.lower, ("does", "doesn't", "don't", "has", "hasn't",
+                                   "haven't", "isn't", "aren't", "weren't")
+        if self.rng.random() < 0.4:
+            at = self.pick(lambda word, i: word in rare)
+            if at >= 0:
+                self.put(at, self.rng.choice(self.agreement[lower[at]]))
+            return
+        at = self.pick(lambda word, i: i > 0 and word in self.nouns
+                       and lower[i - 1] in tables.STRONG_CUES)
+        if at >= 0:
+            self.put(at, self.rng.choice(self.nouns[lower[at]]))
 
     def make_derivation(self):
         """Another part of speech or degree of the same word."""
