@@ -121,11 +121,12 @@ TEST_F(KvCache, PartsCoverTheMemoryWithoutOverlap)
 
 TEST_F(KvCache, LimitsThatCannotBeAddressedAreRefused)
 {
-    const steti_kv_limits bad[] = {{0, 1, 1, 1, 1, 0},  {1, 0, 1, 1, 1, 0},
-                                   {1, 1, 0, 1, 1, 0},  {1, 1, 1, 0, 1, 0},
-                                   {1, 1, 1, 1, 0, 0},  {-1, 1, 1, 1, 1, 0},
-                                   {1, 1, -4, 1, 1, 0}, {INT_MAX, INT_MAX, INT_MAX, INT_MAX, INT_MAX, 0},
-                                   {1, 1, 1, 1, 1, -1}};
+    const steti_kv_limits bad[] = {
+        {0, 1, 1, 1, 1, 0},  {1, 0, 1, 1, 1, 0},
+        {1, 1, 0, 1, 1, 0},  {1, 1, 1, 0, 1, 0},
+        {1, 1, 1, 1, 0, 0},  {-1, 1, 1, 1, 1, 0},
+        {1, 1, -4, 1, 1, 0}, {INT_MAX, INT_MAX, INT_MAX, INT_MAX, INT_MAX, 0},
+        {1, 1, 1, 1, 1, -1}};
     for (const auto &l : bad) {
         EXPECT_EQ(steti_kv_bytes(&l), 0u);
         EXPECT_EQ(init(l), STET_E_INVALID);

@@ -151,8 +151,8 @@ TEST_P(OpTest, LimitsAndBadArguments)
     Backend be(GetParam(), 1);
     int32_t begin = 0, count = 4;
     float *m = be.Up(std::vector<float>(64));
-    steti_attention_params p = {1, 1, 8, STETI_ATTN_CROSS, 1.0f,   m, 8,
-                                m, m, 8, &begin, &count, nullptr, nullptr, m, 8};
+    steti_attention_params p = {1, 1, 8,      STETI_ATTN_CROSS, 1.0f,    m,       8, m,
+                                m, 8, &begin, &count,           nullptr, nullptr, m, 8};
     be.Reserve(1, 8, 3);
     EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID) << "4 keys, 3 reserved";
     count = 0;
