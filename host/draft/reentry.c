@@ -21,12 +21,25 @@ static int begins_word(const struct source_draft *d, int32_t id)
     return piece_of(d, id).flags & STETI_PIECE_WORD;
 }
 
+void reentry_read_source(struct source_draft *d)
+{
+    struct word_rest behind = {d->n_src, 0, 0};
+    for (int i = d->n_src - 1; i >= 0; i--) {
+        struct steti_draft_piece p = piece_of(d, d->src[i]);
+        struct word_rest *r = &d->rest[i];
+        r->next = behind.next;
+        r->length = behind.length + p.length;
+        r->first = p.first != 0 ? p.first : behind.first;
+        behind = *r;
+        if (begins_word(d, d->src[i])) {
+            behind = (struct word_rest){i, 0, 0};
+        }
+    }
+}
+
 int reentry_next_word(const struct source_draft *d, int at)
 {
-    do {
-        at++;
-    } while (at < d->n_src && !begins_word(d, d->src[at]));
-    return at < d->n_src ? at : d->n_src;
+    return at < d->n_src ? d->rest[at].next : d->n_src;
 }
 
 /* Whether `id`, which the source does not have at `at`, stands before the source's word there and
@@ -34,19 +47,13 @@ int reentry_next_word(const struct source_draft *d, int at)
 static int looks_inserted(const struct source_draft *d, int at, int32_t id)
 {
     struct steti_draft_piece t = piece_of(d, id), s = piece_of(d, d->src[at]);
-    int end = reentry_next_word(d, at), length = 0, first = 0;
     if ((t.flags & STETI_PIECE_ALNUM) != (s.flags & STETI_PIECE_ALNUM)) {
         return !(t.flags & STETI_PIECE_ALNUM);
     }
     if (!(t.flags & STETI_PIECE_ALNUM) || t.length > SHORT_PIECE) {
         return 0;
     }
-    for (int i = at; i < end; i++) {
-        struct steti_draft_piece w = piece_of(d, d->src[i]);
-        first = first != 0 ? first : w.first;
-        length += w.length;
-    }
-    return t.first != first && length > t.length;
+    return t.first != d->rest[at].first && d->rest[at].length > t.length;
 }
 
 static int expected_after_miss(const struct source_draft *d, int at, int32_t id)

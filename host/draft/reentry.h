@@ -8,6 +8,10 @@
 
 #include "source_draft.h"
 
+/* Fills d->rest for the source that d has. Once for a sentence, so that a pass need not walk
+ * through a word, which may be as long as the source. */
+void reentry_read_source(struct source_draft *d);
+
 /* Sets d->expected and d->second after the model emitted `id` where the source has position `at`
  * (at most n_src). */
 void reentry_expect(struct source_draft *d, int at, int32_t id);
@@ -16,7 +20,7 @@ void reentry_expect(struct source_draft *d, int at, int32_t id);
  * -1. Nearest to the expected position; a single token must be near to count. */
 int reentry_search(const struct source_draft *d);
 
-/* The next position after `at` that begins a word, at most n_src. */
+/* The next position after `at` (>= 0) that begins a word, at most n_src. */
 int reentry_next_word(const struct source_draft *d, int at);
 
 #endif

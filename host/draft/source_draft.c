@@ -22,6 +22,11 @@ stet_status source_draft_open(const struct steti_draft_limits *l, struct source_
         st = steti_fail_nomem(err, "a draft", ((size_t)l->max_tgt + 1) * sizeof *d->out);
         goto fail;
     }
+    d->rest = steti_calloc((size_t)l->max_src + 1, sizeof *d->rest);
+    if (d->rest == NULL) {
+        st = steti_fail_nomem(err, "a draft", ((size_t)l->max_src + 1) * sizeof *d->rest);
+        goto fail;
+    }
     STETI_TRY_GOTO(steti_ngram_init(&d->index, l->max_src, err), st, fail);
     *out = d;
     return STET_OK;
@@ -36,6 +41,7 @@ void source_draft_close(struct source_draft *d)
         return;
     }
     steti_ngram_free(&d->index);
+    steti_free(d->rest);
     steti_free(d->out);
     steti_free(d);
 }
@@ -53,6 +59,7 @@ void source_draft_begin(struct source_draft *d, const int32_t *src, int n)
     steti_ngram_build(&d->index, src, n);
     d->src = src;
     d->n_src = d->index.n;
+    reentry_read_source(d);
     d->n_out = 0;
     d->expected = 0;
     d->second = -1;

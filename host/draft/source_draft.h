@@ -8,13 +8,21 @@
 #include "draft.h"
 #include "ngram_index.h"
 
+/* What is left of a word of the source from one of its pieces on. */
+struct word_rest {
+    int next;       /* the next position behind the piece that begins a word, or n_src */
+    int length;     /* characters */
+    uint16_t first; /* the first of them, as in struct steti_draft_piece */
+};
+
 struct source_draft {
     struct steti_ngram_index index;
     const struct steti_draft_piece *pieces;
     int n_pieces;
     const int32_t *src;
     int n_src;
-    int32_t *out; /* [max_tgt + 1] output so far */
+    struct word_rest *rest; /* [max_src] */
+    int32_t *out;           /* [max_tgt + 1] output so far */
     int n_out, max_tgt;
     int from[STETI_DRAFT_BRANCHES]; /* source position of each branch of the last pass; -1: none */
     int expected;                   /* where the output most likely goes on */

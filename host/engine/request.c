@@ -7,8 +7,8 @@
 size_t request_bytes(const struct steti_engine_options *o, int max_rows)
 {
     size_t rows = (size_t)max_rows, slots = (size_t)o->batch_size;
-    size_t index = STETI_NGRAM_MAX * 8 * (size_t)o->max_src + (size_t)o->max_out;
-    return rows * 28 + slots * (index * sizeof(int32_t) + sizeof(struct slot));
+    size_t draft = (STETI_NGRAM_MAX * 8 + 3) * (size_t)o->max_src + (size_t)o->max_out;
+    return rows * 28 + slots * (draft * sizeof(int32_t) + sizeof(struct slot));
 }
 
 /* The jobs of one call, and how far they were taken. */
