@@ -1,67 +1,30 @@
-// The edit policy against its rules, written again with plain searches: longest suffix of at most
-// four tokens, nearest to the expected position, ties to the later place; else a substitution is
-// assumed.
-#include "draft_play.h"
+// The edit policy against its rules, written again with plain searches (plain_reentry.h), and
+// examples of what the rules are for.
+#include "plain_reentry.h"
 
 using namespace stet_test;
 
 namespace
 {
 
-struct Plain {
-    Ids src, out;
-    int ptr = 0, from = -1;
-
-    int match() const
-    {
-        int n_src = static_cast<int>(src.size());
-        for (int n = 4; n >= 1; n--) {
-            int best = -1;
-            if (static_cast<int>(out.size()) < n) {
-                continue;
-            }
-            for (int e = n; e <= n_src; e++) {
-                bool same = std::equal(src.begin() + e - n, src.begin() + e, out.end() - n);
-                if (same && (best < 0 || std::abs(e - ptr) <= std::abs(best - ptr))) {
-                    best = e;
-                }
-            }
-            if (best >= 0) {
-                return best;
-            }
-        }
-        return -1;
-    }
-
-    Ids propose(int window)
-    {
-        int e = out.empty() ? 0 : match(), n_src = static_cast<int>(src.size());
-        e = e < 0 ? ptr : e;
-        Ids d(src.begin() + e, src.begin() + std::min(n_src, e + window));
-        from = d.empty() ? -1 : e;
-        return d;
-    }
-
-    void accept(const Ids &answer, size_t at, int matched)
-    {
-        int next = from >= 0 ? from + matched + 1 : ptr + 1;
-        ptr = std::min(next, static_cast<int>(src.size()));
-        out.insert(out.end(), answer.begin() + static_cast<long>(at),
-                   answer.begin() + static_cast<long>(at) + matched + 1);
-    }
-};
-
-std::vector<PlayedPass> plain_rule(const Ids &src, const Ids &answer, int window)
+std::vector<PlayedPass> plain_rule(const Ids &src, const Ids &answer, int window, int *reentries,
+                                   const Pieces &pieces)
 {
     std::vector<PlayedPass> passes;
-    Plain r;
-    r.src = src;
+    PlainReentry rule(src, pieces);
+    *reentries = 0;
     for (size_t at = 0; at < answer.size();) {
         PlayedPass p;
-        p.draft = r.propose(std::min(window, 64));
-        p.matched = matched_prefix(p.draft, answer, at);
-        r.accept(answer, at, p.matched);
-        at += static_cast<size_t>(p.matched) + 1;
+        p.draft = rule.edit_draft(std::min(window, 64));
+        *reentries += rule.counts_as_reentry() && !p.draft.empty();
+        judge(&p, answer, at);
+        size_t end = at + static_cast<size_t>(p.matched) + 1;
+        // Where the draft began: where edit goes on, unless nothing was left to draft.
+        int from = p.draft.empty() ? -1 : rule.edit_place();
+        rule.accept(
+            p, Ids(answer.begin() + static_cast<long>(at), answer.begin() + static_cast<long>(end)),
+            from);
+        at = end;
         passes.push_back(p);
     }
     return passes;
@@ -70,23 +33,32 @@ std::vector<PlayedPass> plain_rule(const Ids &src, const Ids &answer, int window
 TEST(DraftEdit, EqualsThePlainRulesOnRandomPairs)
 {
     std::mt19937 rng(12);
-    size_t total = 0, sad_total = 0;
+    size_t total = 0, sad_total = 0, with_table = 0;
     for (int i = 0; i < 1500 * scale(); i++) {
         Ids src, answer;
+        Pieces pieces;
         random_pair(rng, &src, &answer);
+        if (i % 3 != 0) {
+            pieces = random_pieces(rng);
+        }
         for (int window : {1000, 16, 3, 1}) {
-            auto want = plain_rule(src, answer, window),
-                 got = play(&steti_draft_edit, src, answer, window);
+            int want_reentries = 0, got_reentries = 0;
+            auto want = plain_rule(src, answer, window, &want_reentries, pieces),
+                 got = play(&steti_draft_edit, src, answer, window, &got_reentries, pieces);
             ASSERT_EQ(got.size(), want.size()) << "pair " << i << " window " << window;
             for (size_t k = 0; k < want.size(); k++) {
                 ASSERT_TRUE(got[k] == want[k])
                     << "pair " << i << " window " << window << " pass " << k;
             }
+            ASSERT_EQ(got_reentries, want_reentries) << "pair " << i << " window " << window;
         }
-        total += play(&steti_draft_edit, src, answer, 1000).size();
+        auto blind = play(&steti_draft_edit, src, answer, 1000);
+        total += blind.size();
+        with_table += !(blind == play(&steti_draft_edit, src, answer, 1000, nullptr, pieces));
         sad_total += play(&steti_draft_sad, src, answer, 1000).size();
     }
     EXPECT_LT(total, sad_total) << "the reason why edit is the default";
+    EXPECT_GT(with_table, 100u) << "the tables decide nothing here";
 }
 
 TEST(DraftEdit, AssumesASubstitution)
@@ -95,6 +67,59 @@ TEST(DraftEdit, AssumesASubstitution)
     auto p = play(&steti_draft_edit, {3, 4, 5, 6}, {3, 9, 5, 6, END}, 100);
     ASSERT_EQ(p.size(), 2u);
     EXPECT_EQ(p[1].draft, (Ids{5, 6}));
+}
+
+// 3 and 4: words of two pieces and one. 10: a comma. 11: a short word. 12: a long one. 13: an
+// ending. 14: a short word with the first letter of 4.
+Pieces example_pieces()
+{
+    const uint8_t word = STETI_PIECE_WORD | STETI_PIECE_ALNUM, rest = STETI_PIECE_ALNUM;
+    Pieces t(16, {word, 5, 'x'});
+    t[4] = {word, 4, 'w'};
+    t[5] = {rest, 3, 's'};
+    t[6] = {word, 6, 'd'};
+    t[10] = {0, 1, ','};
+    t[11] = {word, 2, 't'};
+    t[12] = {word, 7, 't'};
+    t[13] = {rest, 1, 's'};
+    t[14] = {word, 3, 'w'};
+    return t;
+}
+
+Ids second_draft(const Ids &src, const Ids &answer)
+{
+    auto p = play(&steti_draft_edit, src, answer, 100, nullptr, example_pieces());
+    EXPECT_GE(p.size(), 2u);
+    return p.size() >= 2 ? p[1].draft : Ids{};
+}
+
+TEST(DraftEdit, PiecesTellInsertedFromReplaced)
+{
+    Ids src{3, 4, 5, 6, 7};
+    EXPECT_EQ(second_draft(src, {3, 11, 4, 5, END}), (Ids{4, 5, 6, 7})) << "a short word came in";
+    EXPECT_EQ(second_draft(src, {3, 12, 6, 7, END}), (Ids{6, 7})) << "a long one replaces a word";
+    EXPECT_EQ(second_draft(src, {3, 14, 6, 7, END}), (Ids{6, 7})) << "so does one that looks alike";
+    EXPECT_EQ(second_draft(src, {3, 4, 5, 13, 6, 7, END}), (Ids{6, 7})) << "a longer ending";
+    EXPECT_EQ(second_draft(src, {3, 4, 6, 7, END}), (Ids{7})) << "6 stands once in the source";
+    EXPECT_EQ(second_draft(src, {3, 4, 12, 6, 7, END}), (Ids{6, 7})) << "a shorter word, a new one";
+    EXPECT_EQ(second_draft({3, 5, 4, 7}, {3, 10, 4, 7, END}), (Ids{5, 4, 7})) << "a comma came in";
+    EXPECT_EQ(second_draft({3, 10, 4, 7}, {3, 12, 4, 7, END}), (Ids{4, 7})) << "a word for a comma";
+}
+
+TEST(DraftEdit, ASingleTokenMustBeNear)
+{
+    // 8 stands 14 tokens behind the place where it is said: too far for one token, not for two.
+    Ids src{3, 4};
+    for (int32_t i = 20; i < 32; i++) {
+        src.push_back(i);
+    }
+    src.insert(src.end(), {7, 8, 9});
+    auto p = play(&steti_draft_edit, src, {3, 8, 5, END}, 100);
+    EXPECT_EQ(p[1].draft[0], 20);
+    p = play(&steti_draft_edit, src, {3, 7, 8, 9, END}, 1);
+    ASSERT_EQ(p.size(), 3u);
+    EXPECT_EQ(p[1].draft, (Ids{20}));
+    EXPECT_EQ(p[2].draft, (Ids{9}));
 }
 
 TEST(DraftEdit, OfTwoEquallyNearPlacesTheLaterIsTaken)

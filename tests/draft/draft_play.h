@@ -22,13 +22,16 @@ using Ids = std::vector<int32_t>;
 
 constexpr int32_t END = 1; // end-of-sentence token; sources and answers are made of larger ids
 
+using Pieces = std::vector<steti_draft_piece>; // by token id; empty: nothing is known
+
 // What one pass looked like.
 struct PlayedPass {
     Ids draft;
-    int matched = 0;
+    std::vector<Ids> side; // branches 1, 2, ...
+    int winner = 0, matched = 0;
     bool operator==(const PlayedPass &o) const
     {
-        return draft == o.draft && matched == o.matched;
+        return draft == o.draft && side == o.side && winner == o.winner && matched == o.matched;
     }
 };
 
@@ -43,26 +46,49 @@ inline int matched_prefix(const Ids &draft, const Ids &answer, size_t at)
     return static_cast<int>(m);
 }
 
+// Sets winner and matched: the branch of which most is right, of equal ones the first.
+inline void judge(PlayedPass *p, const Ids &answer, size_t at)
+{
+    p->winner = 0;
+    p->matched = matched_prefix(p->draft, answer, at);
+    for (size_t b = 0; b < p->side.size(); b++) {
+        int m = matched_prefix(p->side[b], answer, at);
+        if (m > p->matched) {
+            p->matched = m;
+            p->winner = static_cast<int>(b) + 1;
+        }
+    }
+}
+
+inline Ids propose(const steti_draft_ops *ops, steti_draft *d, int branch, int budget)
+{
+    Ids draft(static_cast<size_t>(budget) + 4, -77);
+    int n = ops->propose(d, branch, budget, draft.data());
+    EXPECT_TRUE(n >= 0 && n <= budget);
+    EXPECT_EQ(draft[static_cast<size_t>(budget)], -77) << "wrote over the budget";
+    draft.resize(static_cast<size_t>(n));
+    return draft;
+}
+
 // `answer` ends with END. `window` caps each draft.
 inline std::vector<PlayedPass> play(const steti_draft_ops *ops, const Ids &src, const Ids &answer,
-                                    int window, int *reentries = nullptr,
-                                    const steti_draft_piece *pieces = nullptr)
+                                    int window, int *reentries = nullptr, const Pieces &pieces = {})
 {
-    steti_draft_limits l{64, 96, pieces, pieces != nullptr ? 64 : 0};
+    steti_draft_limits l{64, 96, pieces.empty() ? nullptr : pieces.data(),
+                         static_cast<int>(pieces.size())};
     steti_draft *d = nullptr;
     std::vector<PlayedPass> passes;
     EXPECT_EQ(ops->open(&l, &d, nullptr), STET_OK);
     ops->begin(d, src.data(), static_cast<int>(src.size()));
     for (size_t at = 0; at < answer.size();) {
         PlayedPass p;
-        int budget = std::min(window, 64);
-        p.draft.assign(static_cast<size_t>(budget) + 4, -77);
-        int n = ops->propose(d, 0, budget, p.draft.data());
-        EXPECT_TRUE(n >= 0 && n <= budget);
-        EXPECT_EQ(p.draft[static_cast<size_t>(budget)], -77) << "wrote over the budget";
-        p.draft.resize(static_cast<size_t>(n));
-        p.matched = matched_prefix(p.draft, answer, at);
-        ops->accept(d, answer.data() + at, p.matched + 1, 0, p.matched);
+        p.draft = propose(ops, d, 0, std::min(window, 64));
+        for (int b = 1; b <= ops->n_side; b++) {
+            p.side.push_back(propose(ops, d, b, std::min(window, 64)));
+            EXPECT_LE(static_cast<int>(p.side.back().size()), ops->side_length);
+        }
+        judge(&p, answer, at);
+        ops->accept(d, answer.data() + at, p.matched + 1, p.winner, p.matched);
         at += static_cast<size_t>(p.matched) + 1;
         passes.push_back(p);
     }
@@ -71,6 +97,21 @@ inline std::vector<PlayedPass> play(const steti_draft_ops *ops, const Ids &src, 
     }
     ops->close(d);
     return passes;
+}
+
+// A table in which every rule about pieces finds its cases: words of several pieces, pieces without
+// characters, short and long ones, few first characters, punctuation. Sometimes it ends too early.
+inline Pieces random_pieces(std::mt19937 &rng)
+{
+    Pieces table(rng() % 4 == 0 ? 9 : 24);
+    unsigned words = rng() % 4;
+    for (auto &p : table) {
+        p.flags = static_cast<uint8_t>((rng() % 4 <= words ? STETI_PIECE_WORD : 0) |
+                                       (rng() % 5 != 0 ? STETI_PIECE_ALNUM : 0));
+        p.length = static_cast<uint8_t>(rng() % 6);
+        p.first = static_cast<uint16_t>(p.length == 0 ? 0 : 'a' + rng() % 3);
+    }
+    return table;
 }
 
 // A source over a small vocabulary, and an answer made from it by random edits.

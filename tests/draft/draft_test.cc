@@ -16,8 +16,9 @@ TEST(Draft, FindsPoliciesByName)
         EXPECT_EQ(steti_draft_find(list[n]->name), list[n]);
         EXPECT_GT(std::strlen(list[n]->about), 10u);
     }
-    EXPECT_EQ(n, 3);
+    EXPECT_EQ(n, 4);
     EXPECT_EQ(steti_draft_find("edit"), &steti_draft_edit);
+    EXPECT_EQ(steti_draft_find("tree"), &steti_draft_tree);
     EXPECT_EQ(steti_draft_find("Edit"), nullptr);
     EXPECT_EQ(steti_draft_find(""), nullptr);
 }
@@ -38,17 +39,27 @@ TEST_P(EveryPolicy, StaysInsideItsBudgetAtTheLimits)
         ops->begin(d, src.data(), 4);
         for (int pass = 0; pass < 10;
              pass++) { // more output than max_tgt: must not be written anywhere
-            int budget = pass % 4;
-            int n = ops->propose(d, 0, budget, out.data());
-            ASSERT_TRUE(n >= 0 && n <= budget);
-            ASSERT_EQ(out[static_cast<size_t>(budget)], -77);
+            int winner = 0, n_winner = 0;
+            for (int b = 0; b <= ops->n_side; b++) {
+                int budget = (pass + b) % 4;
+                int n = ops->propose(d, b, budget, out.data());
+                ASSERT_TRUE(n >= 0 && n <= budget);
+                ASSERT_EQ(out[static_cast<size_t>(budget)], -77);
+                if (b == 0 || (n > 0 && round == 2)) {
+                    winner = b;
+                    n_winner = n;
+                }
+                std::fill(out.begin(), out.end(), -77);
+            }
             int32_t emitted[2] = {3 + pass % 4, 9};
-            ops->accept(d, emitted, 2, 0, n > 0 ? 1 : 0);
-            std::fill(out.begin(), out.end(), -77);
+            ops->accept(d, emitted, 2, winner, n_winner > 0 ? 1 : 0);
         }
         EXPECT_GE(ops->reentries(d), 0);
         ops->begin(d, src.data(), 0);
-        EXPECT_EQ(ops->propose(d, 0, 5, out.data()), 0) << "an empty source has nothing to copy";
+        for (int b = 0; b <= ops->n_side; b++) {
+            EXPECT_EQ(ops->propose(d, b, 5, out.data()), 0)
+                << "an empty source has nothing to copy";
+        }
         EXPECT_EQ(ops->reentries(d), 0) << "begin forgets the last sentence";
     }
     ops->close(d);
@@ -61,9 +72,13 @@ TEST_P(EveryPolicy, ProposesOnlyTokensOfTheSource)
     for (int i = 0; i < 300; i++) {
         Ids src, answer;
         random_pair(rng, &src, &answer);
-        for (const auto &p : play(ops, src, answer, 12)) {
-            for (int32_t id : p.draft) {
-                ASSERT_NE(std::find(src.begin(), src.end(), id), src.end());
+        for (const auto &p : play(ops, src, answer, 12, nullptr, random_pieces(rng))) {
+            auto drafts = p.side;
+            drafts.push_back(p.draft);
+            for (const auto &draft : drafts) {
+                for (int32_t id : draft) {
+                    ASSERT_NE(std::find(src.begin(), src.end(), id), src.end());
+                }
             }
         }
     }
@@ -96,6 +111,6 @@ TEST_P(EveryPolicy, OutOfMemoryAtEveryAllocation)
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, EveryPolicy, ::testing::Values("none", "sad", "edit"));
+INSTANTIATE_TEST_SUITE_P(Policies, EveryPolicy, ::testing::Values("none", "sad", "edit", "tree"));
 
 } // namespace
