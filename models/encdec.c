@@ -256,12 +256,12 @@ stet_status steti_model_encode(struct steti_session *s, const struct steti_encod
 static stet_status check_branch(const struct steti_session *s, const struct steti_decode_batch *b,
                                 int r, stet_error *err)
 {
-    int at = b->pos[r] - b->fork[r];
-    if (b->fork[r] < 1 || at < 0 || at >= s->limits.max_side - b->side[r]) {
+    int fork = b->fork[r], pos = b->pos[r];
+    if (fork < 1 || fork > pos || pos - fork >= s->limits.max_side - b->side[r]) {
         return steti_fail(err, STET_E_INVALID,
                           "decode: row %d, position %d of a branch that begins at position %d and "
                           "side row %d, limit %d side rows",
-                          r, b->pos[r], b->fork[r], b->side[r], s->limits.max_side);
+                          r, pos, fork, b->side[r], s->limits.max_side);
     }
     return STET_OK;
 }
@@ -272,6 +272,9 @@ static stet_status check_decode(const struct steti_session *s, const struct stet
     if (b->n_rows < 0 || b->n_rows > s->limits.max_rows) {
         return steti_fail(err, STET_E_INVALID, "decode: %d rows, limit %d", b->n_rows,
                           s->limits.max_rows);
+    }
+    if ((b->fork == NULL) != (b->side == NULL)) {
+        return steti_fail(err, STET_E_INVALID, "decode: branches need both fork and side");
     }
     for (int r = 0; r < b->n_rows; r++) {
         int slot = b->slots[r];
