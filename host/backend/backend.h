@@ -95,7 +95,8 @@ struct steti_linear_params {
 /* Softmax attention of packed rows over rows of a K/V memory.
  * Row r, head h: keys are memory rows key_begin[r] .. key_begin[r] + key_count[r] - 1, in that
  * order, then tail_begin[r] .. tail_begin[r] + tail_count[r] - 1, as if they stood in one stretch.
- * out[r, h] = softmax(scale * q[r, h] . k[j, h]) v[j, h]. key_count >= 1, tail_count >= 0. */
+ * out[r, h] = softmax(scale * q[r, h] . k[j, h]) v[j, h]. key_count >= 1, tail_count >= 0
+ * (0: tail_begin is not read). */
 enum steti_attention_kind { STETI_ATTN_ENCODER, STETI_ATTN_CAUSAL, STETI_ATTN_CROSS };
 struct steti_attention_params {
     int n_rows, n_heads, head_dim;

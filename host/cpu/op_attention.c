@@ -16,10 +16,11 @@ static void attention_share(void *ctx, int part, int n_parts)
         int row = i / p->n_heads;
         int column = i % p->n_heads * p->head_dim;
         int64_t keys = p->key_begin[row] * p->ld_kv + column;
-        int64_t tail = p->tail_count != NULL ? p->tail_begin[row] * p->ld_kv + column : keys;
+        int n_tail = p->tail_count != NULL ? p->tail_count[row] : 0;
+        int64_t tail = n_tail > 0 ? p->tail_begin[row] * p->ld_kv + column : keys;
         struct steti_attend_job j = {
             .head_dim = p->head_dim,
-            .count = {p->key_count[row], p->tail_count != NULL ? p->tail_count[row] : 0},
+            .count = {p->key_count[row], n_tail},
             .scale = p->scale,
             .q = p->q + row * p->ld_q + column,
             .k = {p->k + keys, p->k + tail},
