@@ -50,6 +50,12 @@ struct steti_job {
     int32_t *out; /* room for max_out tokens */
     /* room for max_out + 1 values, or NULL; entry n_out is the end-of-sentence token's */
     float *logprob;
+    /* Asked once before each pass, the first included, by the thread that runs the engine; NULL:
+     * never cancelled. Not 0: the sentence ends with STET_E_CANCELLED before that pass, what it
+     * emitted so far stays in out (the beginning of what greedy decoding gives), and its place is
+     * free for the next sentence. The other sentences' outputs do not change. */
+    int (*is_cancelled)(void *ctx);
+    void *cancel_ctx;
 
     int n_out;
     int finished; /* 1: ended by itself; 0: cut at max_out */

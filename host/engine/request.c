@@ -52,6 +52,15 @@ static void finish(struct run *r, struct slot *s, stet_status st)
     release(e, s);
 }
 
+static stet_status check_cancelled(const struct steti_job *job, stet_error *err)
+{
+    if (job->is_cancelled != NULL && job->is_cancelled(job->cancel_ctx)) {
+        return steti_fail(err, STET_E_CANCELLED, "a sentence of %d tokens was cancelled",
+                          job->n_src);
+    }
+    return STET_OK;
+}
+
 static stet_status check_job(const struct steti_engine *e, const struct steti_job *job,
                              stet_error *err)
 {
@@ -70,7 +79,7 @@ static stet_status check_job(const struct steti_engine *e, const struct steti_jo
                               i, e->spec->vocab_size);
         }
     }
-    return STET_OK;
+    return check_cancelled(job, err);
 }
 
 static struct slot *free_slot(struct steti_engine *e)
@@ -264,13 +273,28 @@ static void fail_all(struct run *r, stet_status st)
     }
 }
 
+/* Before a pass, so that a free slot can take the next sentence for it. */
+static void end_cancelled(struct run *r)
+{
+    struct steti_engine *e = r->e;
+    for (int i = 0; i < e->options.batch_size; i++) {
+        struct slot *s = &e->slots[i];
+        stet_status st = s->job != NULL ? check_cancelled(s->job, error_of(r)) : STET_OK;
+        if (st != STET_OK) {
+            finish(r, s, st);
+        }
+    }
+}
+
 stet_status request_run(struct steti_engine *e, struct steti_job *jobs, size_t n,
                         const struct steti_draft_ops *policy, stet_error *err)
 {
     struct run r = {.e = e, .jobs = jobs, .n = n, .first = STET_OK, .err = err};
     e->policy = policy;
     while (r.next < r.n || e->n_active > 0) {
-        stet_status st = encode_new(&r);
+        stet_status st;
+        end_cancelled(&r);
+        st = encode_new(&r);
         if (st != STET_OK) {
             fail_all(&r, st);
         }

@@ -2,6 +2,7 @@
 // the backend.
 #pragma once
 
+#include <climits>
 #include <cstring>
 #include <random>
 #include <string>
@@ -104,9 +105,21 @@ inline steti_engine_options engine_options(const steti_draft_ops *draft, int win
     return o;
 }
 
-// Decodes all sources in one call.
+// Cancels a sentence before the pass that would be its pass number `passes` + 1.
+struct Cancel {
+    int passes = INT_MAX;
+    int asked = 0;
+    static int ask(void *ctx)
+    {
+        Cancel *c = static_cast<Cancel *>(ctx);
+        return c->asked++ >= c->passes;
+    }
+};
+
+// Decodes all sources in one call. `cancels`: NULL, or one for each source.
 inline std::vector<Decoded> decode(const Net &net, const steti_engine_options &o,
-                                   const std::vector<std::vector<int32_t>> &sources)
+                                   const std::vector<std::vector<int32_t>> &sources,
+                                   std::vector<Cancel> *cancels = nullptr)
 {
     std::vector<Decoded> result(sources.size());
     std::vector<steti_job> jobs(sources.size());
@@ -127,6 +140,8 @@ inline std::vector<Decoded> decode(const Net &net, const steti_engine_options &o
         jobs[i].n_src = static_cast<int>(sources[i].size());
         jobs[i].out = out[i].data();
         jobs[i].logprob = logprob[i].data();
+        jobs[i].is_cancelled = cancels != nullptr ? Cancel::ask : nullptr;
+        jobs[i].cancel_ctx = cancels != nullptr ? &(*cancels)[i] : nullptr;
     }
     steti_engine_run(engine, jobs.data(), jobs.size(), &err);
     for (size_t i = 0; i < sources.size(); i++) {
