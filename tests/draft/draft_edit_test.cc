@@ -39,7 +39,7 @@ TEST(DraftEdit, EqualsThePlainRulesOnRandomPairs)
         Pieces pieces;
         random_pair(rng, &src, &answer);
         if (i % 3 != 0) {
-            pieces = random_pieces(rng);
+            pieces = small_table(rng);
         }
         for (int window : {1000, 16, 3, 1}) {
             int want_reentries = 0, got_reentries = 0;

@@ -13,6 +13,7 @@ extern "C" {
 
 #include <gtest/gtest.h>
 
+#include "random_pieces.h"
 #include "scale.h"
 
 namespace stet_test
@@ -21,8 +22,6 @@ namespace stet_test
 using Ids = std::vector<int32_t>;
 
 constexpr int32_t END = 1; // end-of-sentence token; sources and answers are made of larger ids
-
-using Pieces = std::vector<steti_draft_piece>; // by token id; empty: nothing is known
 
 // What one pass looked like.
 struct PlayedPass {
@@ -99,19 +98,10 @@ inline std::vector<PlayedPass> play(const steti_draft_ops *ops, const Ids &src, 
     return passes;
 }
 
-// A table in which every rule about pieces finds its cases: words of several pieces, pieces without
-// characters, short and long ones, few first characters, punctuation. Sometimes it ends too early.
-inline Pieces random_pieces(std::mt19937 &rng)
+// For the ids of random_pair; sometimes the table ends too early.
+inline Pieces small_table(std::mt19937 &rng)
 {
-    Pieces table(rng() % 4 == 0 ? 9 : 24);
-    unsigned words = rng() % 4;
-    for (auto &p : table) {
-        p.flags = static_cast<uint8_t>((rng() % 4 <= words ? STETI_PIECE_WORD : 0) |
-                                       (rng() % 5 != 0 ? STETI_PIECE_ALNUM : 0));
-        p.length = static_cast<uint8_t>(rng() % 6);
-        p.first = static_cast<uint16_t>(p.length == 0 ? 0 : 'a' + rng() % 3);
-    }
-    return table;
+    return random_pieces(rng, rng() % 4 == 0 ? 9 : 24);
 }
 
 // A source over a small vocabulary, and an answer made from it by random edits.

@@ -52,7 +52,7 @@ TEST(DraftTree, EqualsThePlainRulesOnRandomPairs)
         Pieces pieces;
         random_pair(rng, &src, &answer);
         if (i % 3 != 0) {
-            pieces = random_pieces(rng);
+            pieces = small_table(rng);
         }
         for (int window : {1000, 16, 3, 1}) {
             int reentries = 0;
@@ -99,7 +99,7 @@ TEST(DraftTree, BranchesOfASourceWithoutRepeatsAreDistinct)
         }
         answer.push_back(END);
         for (const auto &p : play(&steti_draft_tree, src, answer, 1 + static_cast<int>(rng() % 20),
-                                  nullptr, random_pieces(rng))) {
+                                  nullptr, small_table(rng))) {
             std::set<int32_t> first;
             size_t branches = 0;
             for (const Ids *d : {&p.draft, &p.side[0], &p.side[1], &p.side[2]}) {

@@ -1,6 +1,7 @@
 // A device that fails at any call of any op: every call returns, every job has a status, nothing
 // leaks.
 #include "net_fixture.h"
+#include "oracle_draft.h"
 #include "wrapped_ops.h"
 
 using namespace stet_test;
@@ -20,6 +21,27 @@ struct Outcome {
     size_t failed = 0, fine = 0;
 };
 
+// Drafts whose first branch is wrong and whose second is right for two tokens, so that every op has
+// work, copying the winner's rows included.
+void set_plans(const std::vector<std::vector<int32_t>> &sources, const std::vector<Decoded> &want)
+{
+    stage() = OracleStage{};
+    for (size_t k = 0; k < sources.size(); k++) {
+        stage().branch_plans[sources[k].data()] = [&want, k](size_t at, int branch, int) {
+            const auto &y = want[k].ids;
+            if (branch > 1) {
+                return std::vector<int32_t>{7, 7};
+            }
+            auto begin = y.begin() + static_cast<long>(std::min(at, y.size()));
+            std::vector<int32_t> d(begin, std::min(begin + 2, y.end()));
+            if (branch == 0 && !d.empty()) {
+                d[0] = 3 + d[0] % 200;
+            }
+            return d;
+        };
+    }
+}
+
 // Model, engine and run, with all that can be closed closed.
 Outcome try_everything(const std::vector<std::vector<int32_t>> &sources,
                        const std::vector<Decoded> *want)
@@ -30,7 +52,7 @@ Outcome try_everything(const std::vector<std::vector<int32_t>> &sources,
     Net net(fixture("transformer-pre"), STETI_F32, 1, "portable", failing_ops());
     result.opened = net.status;
     steti_engine *engine = nullptr;
-    auto o = engine_options(&steti_draft_edit, 3, 2, 8);
+    auto o = engine_options(oracle_tree(), 3, 2, 8);
     if (result.opened == STET_OK) {
         result.opened = steti_engine_open(net.model, net.backend, &o, &engine, &err);
     }
@@ -74,6 +96,7 @@ TEST_P(DeviceFailure, AtEveryCall)
     auto sources = random_sources(4, 288, 17, 6);
     Net good(fixture("transformer-pre"), STETI_F32, 1, "portable");
     auto want = decode(good, engine_options(&steti_draft_none, 0, 1, 8), sources);
+    set_plans(sources, want);
     uint64_t before = live_blocks();
     FailingDevice &d = failing_device();
     for (bool sticky : {false, true}) {

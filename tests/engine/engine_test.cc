@@ -122,7 +122,7 @@ TEST_F(Engine, OutputsAreCutAtTheLimitAndNothingIsWrittenBehindThem)
     auto whole = decode(net, engine_options(&steti_draft_none, 0, 1, 40), sources);
     for (int most : {1, 2, 3, 7, 39}) {
         for (const steti_draft_ops *policy :
-             {&steti_draft_none, &steti_draft_sad, &steti_draft_edit}) {
+             {&steti_draft_none, &steti_draft_sad, &steti_draft_edit, &steti_draft_tree}) {
             auto got = decode(net, engine_options(policy, 0, 3, most), sources);
             for (size_t i = 0; i < sources.size(); i++) {
                 size_t n = std::min(whole[i].ids.size(), static_cast<size_t>(most));
@@ -226,7 +226,7 @@ TEST_F(Engine, APromptIsEncodedAndNeverDrafted)
 TEST_F(Engine, NothingIsAllocatedBetweenOpenAndClose)
 {
     steti_alloc_stats before{}, after{};
-    open(engine_options(&steti_draft_edit, 0, 3));
+    open(engine_options(&steti_draft_tree, 0, 3));
     auto sources = random_sources(9, 288, 4, 40);
     auto jobs = make_jobs(sources);
     steti_alloc_get_stats(&before);
@@ -237,8 +237,8 @@ TEST_F(Engine, NothingIsAllocatedBetweenOpenAndClose)
 
 TEST_F(Engine, ReservesWhatItSays)
 {
-    for (int batch : {1, 8, 40}) {
-        auto o = engine_options(&steti_draft_edit, 7, batch, 60);
+    for (int batch : {1, 8, 40, 9}) {
+        auto o = engine_options(batch == 9 ? &steti_draft_tree : &steti_draft_edit, 7, batch, 60);
         steti_alloc_stats before{}, after{};
         open(o); // reserves the backend's scratch, which is not the engine's
         steti_engine_close(engine);

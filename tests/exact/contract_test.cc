@@ -1,6 +1,7 @@
 // The negative control: backends whose results depend on the number of rows must be caught, by the
 // comparison that the other tests use and by the engine's own option verify.
 #include "exact_cases.h"
+#include "oracle_draft.h"
 #include "wrapped_ops.h"
 
 using namespace stet_test;
@@ -65,6 +66,39 @@ TEST_P(Contract, ABreachIsCaught)
     EXPECT_NE(message.find("greedy decoding"), message.find("log probabilities")) << message;
     EXPECT_NE(message.find("sentence "), std::string::npos) << message;
 }
+
+// Breaches that only branches show: the second branch is right, the first is wrong.
+class BranchContract : public Contract
+{
+};
+
+TEST_P(BranchContract, ABreachIsCaught)
+{
+    breach() = Breach::none;
+    Net net(fixture("edgeformer-c"), STETI_F32, 1, nullptr, breaching_ops());
+    ASSERT_EQ(net.status, STET_OK) << net.err.message;
+    auto sources = random_sources(8, net.spec.vocab_size, 51, 20);
+    auto want = greedy_alone(net, sources);
+    stage() = OracleStage{};
+    for (size_t k = 0; k < sources.size(); k++) {
+        stage().branch_plans[sources[k].data()] = [&want, k](size_t at, int branch, int) {
+            const auto &y = want[k].ids;
+            auto begin = y.begin() + static_cast<long>(std::min(at, y.size()));
+            return branch == 1 ? std::vector<int32_t>(begin, std::min(begin + 3, y.end()))
+                               : std::vector<int32_t>{7 + branch};
+        };
+    }
+    auto o = engine_options(oracle_tree(), 0, 4, 40);
+    ASSERT_EQ(count_differing(decode(net, o, sources), want), 0u);
+    ASSERT_GT(stage().passes_after_side, 10u);
+    breach() = GetParam();
+    EXPECT_GT(count_differing(decode(net, o, sources), want), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Breaches, BranchContract,
+                         ::testing::Values(Breach::linear_ulp, Breach::attention_ulp,
+                                           Breach::tail_ulp, Breach::tail_short, Breach::copy_ulp,
+                                           Breach::copy_nothing));
 
 INSTANTIATE_TEST_SUITE_P(Breaches, Contract,
                          ::testing::Values(Breach::linear_ulp, Breach::attention_ulp,

@@ -20,7 +20,7 @@ struct Setting {
 std::vector<Setting> all_settings()
 {
     std::vector<Setting> out;
-    for (const steti_draft_ops *policy : {&steti_draft_sad, &steti_draft_edit}) {
+    for (const steti_draft_ops *policy : {&steti_draft_sad, &steti_draft_edit, &steti_draft_tree}) {
         for (int window : {0, 1, 2, 3, 7, 16}) {
             for (int batch : {1, 2, 5, 8}) {
                 out.push_back({policy, window, batch});

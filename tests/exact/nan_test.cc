@@ -48,7 +48,8 @@ TEST_P(NotANumber, FailsItsOwnSentenceOnly)
         failed += want[i].status != STET_OK;
     }
     ASSERT_LT(failed, sources.size()) << "nothing is left to compare";
-    for (const steti_draft_ops *policy : {&steti_draft_none, &steti_draft_sad, &steti_draft_edit}) {
+    for (const steti_draft_ops *policy :
+         {&steti_draft_none, &steti_draft_sad, &steti_draft_edit, &steti_draft_tree}) {
         for (int batch : {1, 2, 5, 24}) {
             for (int window : {0, 3}) {
                 auto got = decode(net, engine_options(policy, window, batch, 40), sources);
@@ -93,6 +94,40 @@ TEST_P(NotANumber, InADraftCostsOnlyTheDraft)
             EXPECT_EQ(got[k].status, want[k].status) << "sentence " << k << " batch " << batch;
             EXPECT_TRUE(got[k].same_bits(want[k])) << "sentence " << k << " batch " << batch;
         }
+    }
+}
+
+// The same in any of the branches, at any place in it.
+TEST_P(NotANumber, InABranchCostsOnlyTheDraft)
+{
+    const int32_t bad = 287;
+    ModelFolder m(GetParam());
+    poison_token(&m, bad);
+    Net net(m.path);
+    ASSERT_EQ(net.status, STET_OK) << net.err.message;
+    auto sources = random_sources(8, net.spec.vocab_size - 1, 64, 20);
+    auto want = greedy_alone(net, sources);
+    for (int where = 0; where < STETI_DRAFT_BRANCHES; where++) {
+        std::mt19937 rng(65);
+        stage() = OracleStage{};
+        for (size_t k = 0; k < sources.size(); k++) {
+            stage().branch_plans[sources[k].data()] = [&, k](size_t at, int branch, int) {
+                const auto &y = want[k].ids;
+                auto begin = y.begin() + static_cast<long>(std::min(at, y.size()));
+                std::vector<int32_t> d(begin, std::min(begin + 1 + branch, y.end()));
+                bool is_here = branch == where && (at + k) % 3 == 0;
+                if (is_here) {
+                    d.insert(d.begin() + static_cast<long>(rng() % (d.size() + 1)), bad);
+                }
+                return d;
+            };
+        }
+        auto got = decode(net, engine_options(oracle_tree(), 0, 3, 40), sources);
+        for (size_t k = 0; k < sources.size(); k++) {
+            EXPECT_EQ(got[k].status, want[k].status) << "sentence " << k << " branch " << where;
+            EXPECT_TRUE(got[k].same_bits(want[k])) << "sentence " << k << " branch " << where;
+        }
+        EXPECT_GT(stage().passes_after_side, 10u);
     }
 }
 

@@ -62,7 +62,8 @@ TEST_P(Ties, LowestIdWinsAndDraftsChangeNothing)
     if (std::get<1>(GetParam()) == 0) {
         EXPECT_GT(neighbours, 0u) << "the last bits decide nothing here";
     }
-    for (const steti_draft_ops *policy : {&steti_draft_sad, &steti_draft_edit, &steti_draft_none}) {
+    for (const steti_draft_ops *policy :
+         {&steti_draft_sad, &steti_draft_edit, &steti_draft_tree, &steti_draft_none}) {
         for (int window : {0, 1, 3, 7}) {
             for (int batch : {1, 4}) {
                 auto got = decode(net, engine_options(policy, window, batch, 40), sources);

@@ -32,7 +32,8 @@ TEST_P(OutOfMemory, OpeningAndRunningAnEngine)
 {
     Net net(fixture(GetParam()), STETI_F32, 1, "portable");
     ASSERT_EQ(net.status, STET_OK) << net.err.message;
-    for (const steti_draft_ops *policy : {&steti_draft_none, &steti_draft_sad, &steti_draft_edit}) {
+    for (const steti_draft_ops *policy :
+         {&steti_draft_none, &steti_draft_sad, &steti_draft_edit, &steti_draft_tree}) {
         fail_every_allocation("engine", [&net, policy] {
             auto o = engine_options(policy, 2, 3, 8);
             steti_engine *engine = nullptr;
