@@ -97,8 +97,8 @@ TEST_F(KvCache, IsValidSeesWhatIsWrong)
 // Every row of every part of every layer is memory of its own, and together they are all of it.
 TEST_F(KvCache, PartsCoverTheMemoryWithoutOverlap)
 {
-    const int slots = 3, layers = 2, d = 4, src = 5, tgt = 7;
-    ASSERT_EQ(init({slots, layers, d, src, tgt, 0}), STET_OK);
+    const int slots = 3, layers = 2, d = 4, src = 5, tgt = 7, side = 2;
+    ASSERT_EQ(init({slots, layers, d, src, tgt, side}), STET_OK);
     size_t floats = steti_kv_bytes(&kv.limits) / sizeof(float);
     std::vector<int> seen(floats, 0);
     auto mark = [&](const float *base, int rows) {
@@ -109,14 +109,66 @@ TEST_F(KvCache, PartsCoverTheMemoryWithoutOverlap)
         }
     };
     for (int l = 0; l < layers; l++) {
-        mark(steti_kv_self_k(&kv, l), slots * tgt);
-        mark(steti_kv_self_v(&kv, l), slots * tgt);
+        mark(steti_kv_self_k(&kv, l), slots * (tgt + side));
+        mark(steti_kv_self_v(&kv, l), slots * (tgt + side));
         mark(steti_kv_cross_k(&kv, l), slots * src);
         mark(steti_kv_cross_v(&kv, l), slots * src);
     }
     for (size_t i = 0; i < floats; i++) {
         ASSERT_EQ(seen[i], 1) << "float " << i;
     }
+}
+
+// Every float has a value of its own; after adopting, K and V of that slot's rows have those of the
+// side rows, in every layer, and all other floats are what they were.
+TEST_F(KvCache, AdoptCopiesTheSideRowsOfOneSlotAndNothingElse)
+{
+    const int slots = 3, layers = 2, d = 4, src = 5, tgt = 7, side = 6;
+    ASSERT_EQ(init({slots, layers, d, src, tgt, side}), STET_OK);
+    EXPECT_EQ(steti_kv_slot_rows(&kv), tgt + side);
+    size_t floats = steti_kv_bytes(&kv.limits) / sizeof(float);
+    for (int slot = 0; slot < slots; slot++) {
+        for (int n = 0; n <= side; n++) {
+            for (int from : {0, side - n}) {
+                for (int to : {0, 1, tgt - n}) {
+                    std::vector<float> want(floats);
+                    for (size_t i = 0; i < floats; i++) {
+                        kv.memory[i] = want[i] = static_cast<float>(i);
+                    }
+                    for (int l = 0; l < layers; l++) {
+                        for (float *base : {steti_kv_self_k(&kv, l), steti_kv_self_v(&kv, l)}) {
+                            ptrdiff_t first = base - kv.memory + slot * (tgt + side) * d;
+                            for (int i = 0; i < n * d; i++) {
+                                want[static_cast<size_t>(first + to * d + i)] =
+                                    static_cast<float>(first + (tgt + from) * d + i);
+                            }
+                        }
+                    }
+                    ASSERT_EQ(steti_kv_adopt(&kv, slot, from, to, n, &err), STET_OK);
+                    ASSERT_EQ(std::vector<float>(kv.memory, kv.memory + floats), want)
+                        << "slot " << slot << ", " << n << " rows from " << from << " to " << to;
+                }
+            }
+        }
+    }
+}
+
+TEST_F(KvCache, AdoptRefusesRowsThatAreNotThere)
+{
+    ASSERT_EQ(init({2, 1, 4, 5, 7, 6}), STET_OK);
+    const int bad[][3] = {{-1, 0, 1},      {0, -1, 1},      {0, 0, -1},      {0, 0, 7},
+                          {6, 0, 1},       {3, 0, 4},       {0, 7, 1},       {0, 4, 4},
+                          {INT_MAX, 0, 1}, {0, INT_MAX, 1}, {0, 0, INT_MAX}, {INT_MIN, 0, 1},
+                          {0, 0, INT_MIN}};
+    std::vector<float> before(kv.memory, kv.memory + steti_kv_bytes(&kv.limits) / sizeof(float));
+    for (const auto &b : bad) {
+        err.message[0] = '\0';
+        EXPECT_EQ(steti_kv_adopt(&kv, 1, b[0], b[1], b[2], &err), STET_E_INVALID)
+            << b[0] << " " << b[1] << " " << b[2];
+        EXPECT_STRNE(err.message, "");
+    }
+    EXPECT_EQ(std::vector<float>(kv.memory, kv.memory + before.size()), before);
+    EXPECT_EQ(steti_kv_adopt(&kv, 1, 6, 7, 0, &err), STET_OK) << "no rows can be anywhere";
 }
 
 TEST_F(KvCache, LimitsThatCannotBeAddressedAreRefused)
@@ -134,6 +186,8 @@ TEST_F(KvCache, LimitsThatCannotBeAddressedAreRefused)
     }
     steti_kv_limits l{2, 3, 4, 5, 6, 0};
     EXPECT_EQ(steti_kv_bytes(&l), 2u * 3 * 4 * 2 * (5 + 6) * sizeof(float));
+    l.max_side = 7;
+    EXPECT_EQ(steti_kv_bytes(&l), 2u * 3 * 4 * 2 * (5 + 6 + 7) * sizeof(float));
 }
 
 TEST_F(KvCache, OutOfMemoryAtEveryAllocation)

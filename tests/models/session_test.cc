@@ -75,10 +75,46 @@ TEST_F(Session, CallsOverTheLimitsAreRefused)
     EXPECT_EQ(steti_model_decode(&s, &none, &err), STET_E_INVALID);
 }
 
+// max_tgt is 10: positions 0 .. 9; 4 side rows.
+TEST_F(Session, BranchesOutOfTheirLimitsAreRefused)
+{
+    steti_session_limits l{16, 2, 8, 10, 4};
+    struct Row {
+        int32_t pos, fork, side;
+        stet_status want;
+    };
+    const Row rows[] = {{1, 1, 0, STET_OK},         {4, 1, 0, STET_OK},
+                        {5, 1, 0, STET_E_INVALID}, // side row 4
+                        {1, 1, 3, STET_OK},         {2, 1, 3, STET_E_INVALID},
+                        {1, 1, 4, STET_E_INVALID},  {1, 1, INT32_MAX, STET_E_INVALID},
+                        {1, 2, 0, STET_E_INVALID}, // before its branch
+                        {0, 0, 0, STET_E_INVALID}, // nothing to leave
+                        {1, -1, 0, STET_E_INVALID}, {9, INT32_MIN, 0, STET_E_INVALID},
+                        {9, 9, 0, STET_OK},         {10, 9, 0, STET_E_INVALID},
+                        {1, INT32_MIN, -1, STET_OK}}; // no branch: fork is not read
+    steti_session_close(&s);
+    ASSERT_EQ(steti_session_open(net.model, net.backend, &l, &s, nullptr), STET_OK);
+    ASSERT_EQ(encode({5, 1}, 2, 0), STET_OK) << err.message;
+    for (const Row &r : rows) {
+        int32_t id = 5, slot = 0, out;
+        steti_decode_batch b{1, &id, &r.pos, &slot, &out, nullptr, nullptr, &r.fork, &r.side};
+        err.message[0] = '\0';
+        EXPECT_EQ(steti_model_decode(&s, &b, &err), r.want)
+            << "position " << r.pos << " fork " << r.fork << " side " << r.side;
+        EXPECT_EQ(err.message[0] == '\0', r.want == STET_OK);
+        b.fork = nullptr;
+        EXPECT_EQ(steti_model_decode(&s, &b, &err), STET_E_INVALID) << "only one array";
+    }
+    l.max_side = -1;
+    steti_session other{};
+    EXPECT_EQ(steti_session_open(net.model, net.backend, &l, &other, &err), STET_E_INVALID);
+    steti_session_close(&other);
+}
+
 TEST_F(Session, BytesAreWhatIsReserved)
 {
     steti_alloc_stats before{}, after{};
-    steti_session_limits l{40, 3, 20, 30, 0};
+    steti_session_limits l{40, 3, 20, 30, 9};
     steti_session other{};
     steti_alloc_get_stats(&before);
     ASSERT_EQ(steti_session_open(net.model, net.backend, &l, &other, nullptr), STET_OK);

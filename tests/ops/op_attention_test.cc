@@ -146,6 +146,110 @@ TEST_P(OpTest, OtherKeysDoNotShow)
     EXPECT_EQ(DifferingBytes(out, RunOp(GetParam(), 1, c, in)), 0u);
 }
 
+/* `count` keys in one stretch, and row r of the call has the first r + 1 of them there and
+ * the rest as a tail far away, before or behind; row count - 1 has an empty tail, whose beginning is
+ * no row. All other rows of the memory are NaN. */
+struct Split {
+    int count, heads, head_dim;
+    std::vector<float> q, k, v;
+    std::vector<int32_t> begin, head, tail, tail_count;
+};
+
+Split MakeSplit(int count, int heads, int head_dim)
+{
+    constexpr int kHere = 3000, kMemory = 6000;
+    Rng rng(static_cast<uint32_t>(count * 1000 + head_dim));
+    size_t d = static_cast<size_t>(heads) * head_dim;
+    Split s = {count, heads, head_dim, {}, std::vector<float>(kMemory * d, NAN),
+               {},    {},    {},       {}, {}};
+    std::vector<float> q = rng.Floats(d), k = rng.Floats(count * d), v = rng.Floats(count * d);
+    s.v = s.k;
+    std::copy(k.begin(), k.end(), s.k.begin() + kHere * d);
+    std::copy(v.begin(), v.end(), s.v.begin() + kHere * d);
+    for (int r = 0; r < count; r++) {
+        int n_tail = count - r - 1, at = r % 2 == 0 ? 64 * (r + 1) : kMemory - 64 * (r + 1);
+        s.q.insert(s.q.end(), q.begin(), q.end());
+        s.begin.push_back(kHere);
+        s.head.push_back(r + 1);
+        s.tail.push_back(n_tail > 0 ? at : -123456);
+        s.tail_count.push_back(n_tail);
+        std::copy(k.begin() + (r + 1) * d, k.end(), s.k.begin() + at * d);
+        std::copy(v.begin() + (r + 1) * d, v.end(), s.v.begin() + at * d);
+    }
+    return s;
+}
+
+std::vector<float> RunSplit(const Target &t, int threads, const Split &s, bool with_tails)
+{
+    Backend be(t, threads);
+    int64_t d = static_cast<int64_t>(s.heads) * s.head_dim;
+    std::vector<int32_t> whole(s.count, s.count);
+    float *out = be.Up(std::vector<float>(s.q.size()));
+    steti_attention_params p = {};
+    p.n_rows = s.count;
+    p.n_heads = s.heads;
+    p.head_dim = s.head_dim;
+    p.kind = STETI_ATTN_CAUSAL;
+    p.scale = 0.3f;
+    p.q = be.Up(s.q);
+    p.k = be.Up(s.k);
+    p.v = be.Up(s.v);
+    p.ld_q = p.ld_kv = p.ld_out = d;
+    p.key_begin = s.begin.data();
+    p.key_count = with_tails ? s.head.data() : whole.data();
+    p.tail_begin = with_tails ? s.tail.data() : nullptr;
+    p.tail_count = with_tails ? s.tail_count.data() : nullptr;
+    p.out = out;
+    be.Reserve(s.count, 1, s.count);
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_OK) << be.err.message;
+    return be.Down(out, s.q.size());
+}
+
+TEST_P(OpTest, AHeadAndATailGiveTheBitsOfOneStretch)
+{
+    for (int head_dim : {1, 3, 16, 24, 32, 64, 80, 130}) {
+        for (int count : {1, 2, 3, 4, 5, 15, 16, 17, 33}) {
+            Split s = MakeSplit(count, 2, head_dim);
+            std::vector<float> want = RunSplit(GetParam(), 1, s, false);
+            for (float x : want) {
+                ASSERT_TRUE(Near(x, 0.0, 1.0001));
+            }
+            for (int threads : {1, 2, 3}) {
+                ASSERT_EQ(DifferingBytes(RunSplit(GetParam(), threads, s, true), want), 0u)
+                    << count << " keys, head_dim " << head_dim << ", " << threads << " threads";
+            }
+        }
+    }
+}
+
+TEST_P(OpTest, BadTailsAreRefused)
+{
+    Backend be(GetParam(), 1);
+    int32_t begin = 0, count = 2, tail = 4, n_tail = 2;
+    float *m = be.Up(std::vector<float>(64));
+    steti_attention_params p = {1,      1,      8,     STETI_ATTN_CAUSAL, 1.0f, m, 8, m, m, 8,
+                                &begin, &count, &tail, &n_tail,           m,    8};
+    be.Reserve(1, 8, 4);
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_OK) << be.err.message;
+    n_tail = 3;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID) << "5 keys, 4 reserved";
+    n_tail = INT32_MAX;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID);
+    n_tail = -1;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID);
+    n_tail = 2;
+    tail = -1;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID);
+    tail = 4;
+    p.tail_begin = nullptr;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID) << "only one array";
+    p.tail_begin = &tail;
+    p.tail_count = nullptr;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID) << "only one array";
+    p.tail_begin = nullptr;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_OK) << be.err.message;
+}
+
 TEST_P(OpTest, LimitsAndBadArguments)
 {
     Backend be(GetParam(), 1);
