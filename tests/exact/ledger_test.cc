@@ -106,8 +106,9 @@ struct Ledger {
     }
 };
 
-// Portable float32 kernels are a hundred times slower than the others, and on a busy machine threads
-// wait for each other most of the time: both are taken seldom and for a part of the sentences.
+// Portable float32 kernels are a hundred times slower than the others, and on a busy machine
+// threads wait for each other most of the time: both are taken seldom and for a part of the
+// sentences.
 const std::string &random_isa(std::mt19937 &rng, bool may_be_slow)
 {
     size_t n = all_isas().size(), i = rng() % n;
