@@ -23,6 +23,8 @@ status=0
 STET_LEDGER_TOKENS=$tokens STET_LEDGER_SEED=$seed STET_LEDGER_REPORT=$counts \
     build/tests/exact_test --gtest_filter=Ledger.NoTokenDiffers || status=1
 
+models="all of tests/fixtures, random weights"
+[ -z "${STET_LEDGER_MODEL-}" ] || models=$(basename "$STET_LEDGER_MODEL")
 mkdir -p perf/results
 {
     echo "# Ledger: drafted against greedy decoding"
@@ -37,7 +39,7 @@ mkdir -p perf/results
     echo "| commit | $commit |"
     echo "| date | $(date -u +%Y-%m-%d) |"
     echo "| machine | $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | sed -n 1p), $(nproc) processors |"
-    echo "| models | ${STET_LEDGER_MODEL:-all of tests/fixtures, random weights} |"
+    echo "| models | $models |"
     echo
     cat "$counts"
 } > perf/results/ledger.md

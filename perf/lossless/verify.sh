@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Decodes every line twice, drafted and plain greedy alone, and compares tokens and the bits of their scores:
-# int8 and float32, 1 and 2 threads, policies edit and sad.
+# int8 and float32, 1 and 2 threads, policies edit, tree and sad.
 # usage: perf/lossless/verify.sh FILE... (text, one sentence a line)
 # Exits 3 at the first difference, as `stet correct --verify` does.
 set -euo pipefail
@@ -11,7 +11,7 @@ fi
 root=$(cd "$(dirname "$0")/../.." && pwd)
 for compute in int8 float32; do
     for threads in 1 2; do
-        for draft in edit sad; do
+        for draft in edit tree sad; do
             echo "== compute_type $compute, intra_threads $threads, draft $draft"
             "$root/build/stet" correct --verify --scores --stats --compute_type "$compute" --intra_threads "$threads" \
                 --draft "$draft" "$@" > /dev/null

@@ -146,9 +146,9 @@ TEST_P(OpTest, OtherKeysDoNotShow)
     EXPECT_EQ(DifferingBytes(out, RunOp(GetParam(), 1, c, in)), 0u);
 }
 
-/* `count` keys in one stretch, and row r of the call has the first r + 1 of them there and
- * the rest as a tail far away, before or behind; row count - 1 has an empty tail, whose beginning is
- * no row. All other rows of the memory are NaN. */
+/* `count` keys in one stretch. Row r of the call has the first r + 1 of them there and the rest as a
+ * tail far away, before or behind; the last row has an empty tail, whose beginning is no row. All
+ * other rows of the memory are NaN. */
 struct Split {
     int count, heads, head_dim;
     std::vector<float> q, k, v;

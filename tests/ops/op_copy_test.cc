@@ -3,7 +3,7 @@
 namespace
 {
 
-/* Any range of one block to any place of another, and inside one block: these bytes and no others. */
+/* Any range of one block to any place of another, or inside one: these bytes and no others. */
 TEST_P(OpTest, CopiesTheRangeAndNothingElse)
 {
     constexpr int kFloats = 200;
