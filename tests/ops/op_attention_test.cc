@@ -146,9 +146,9 @@ TEST_P(OpTest, OtherKeysDoNotShow)
     EXPECT_EQ(DifferingBytes(out, RunOp(GetParam(), 1, c, in)), 0u);
 }
 
-/* `count` keys in one stretch. Row r of the call has the first r + 1 of them there and the rest as a
- * tail far away, before or behind; the last row has an empty tail, whose beginning is no row. All
- * other rows of the memory are NaN. */
+/* `count` keys in one stretch. Row r of the call has the first r + 1 of them there and the rest as
+ * a tail far away, before or behind; the last row has an empty tail, whose beginning is no row.
+ * All other rows of the memory are NaN. */
 struct Split {
     int count, heads, head_dim;
     std::vector<float> q, k, v;
@@ -157,7 +157,7 @@ struct Split {
 
 Split MakeSplit(int count, int heads, int head_dim)
 {
-    constexpr int kHere = 3000, kMemory = 6000;
+    constexpr int kHere = 1400, kMemory = 2800; /* tails have 40 rows each */
     Rng rng(static_cast<uint32_t>(count * 1000 + head_dim));
     size_t d = static_cast<size_t>(heads) * head_dim;
     Split s = {count, heads, head_dim, {}, std::vector<float>(kMemory * d, NAN),
@@ -167,7 +167,7 @@ Split MakeSplit(int count, int heads, int head_dim)
     std::copy(k.begin(), k.end(), s.k.begin() + kHere * d);
     std::copy(v.begin(), v.end(), s.v.begin() + kHere * d);
     for (int r = 0; r < count; r++) {
-        int n_tail = count - r - 1, at = r % 2 == 0 ? 64 * (r + 1) : kMemory - 64 * (r + 1);
+        int n_tail = count - r - 1, at = r % 2 == 0 ? 40 * (r + 1) : kMemory - 40 * (r + 1);
         s.q.insert(s.q.end(), q.begin(), q.end());
         s.begin.push_back(kHere);
         s.head.push_back(r + 1);
