@@ -51,6 +51,21 @@ static struct steti_draft_piece describe(const char *text, size_t len)
     return p;
 }
 
+/* A mark needs no space before it to stand for itself, but for those inside words (don't,
+ * well-known). */
+static int stands_alone(const char *text, size_t len)
+{
+    uint32_t cp = 0;
+    for (size_t at = 0; at < len;) {
+        int n = steti_utf8_decode(text + at, len - at, &cp);
+        if (is_alnum(cp) || cp == '\'' || cp == '-' || cp == 0x2019) {
+            return 0;
+        }
+        at += (size_t)(n > 0 ? n : -n);
+    }
+    return len > 0;
+}
+
 stet_status piece_table_init(struct piece_table *t, const struct steti_tokenizer *tokenizer,
                              stet_error *err)
 {
@@ -66,9 +81,7 @@ stet_status piece_table_init(struct piece_table *t, const struct steti_tokenizer
         const char *text = steti_tokenizer_piece(tokenizer, i, &len);
         t->data[i] = describe(text, len);
         words += t->data[i].flags & STETI_PIECE_WORD;
-    }
-    for (int i = 0; i < n; i++) { /* a mark needs no space before it to stand for itself */
-        t->data[i].flags |= t->data[i].flags & STETI_PIECE_ALNUM ? 0 : STETI_PIECE_WORD;
+        t->data[i].flags |= stands_alone(text, len) ? STETI_PIECE_WORD : 0;
     }
     if (words < n / 100 + 1) { /* word boundaries are marked in another way, or not at all */
         piece_table_free(t);

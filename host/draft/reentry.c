@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define SHORT_PIECE 3 /* characters; such pieces occur everywhere */
-#define REACH_SHORT 3 /* how far from the expected position a single short piece counts */
+#define REACH_SHORT 4 /* how far from the expected position a single short piece counts */
 #define REACH_ONE 10  /* and any other single piece */
 
 /* Without knowledge every piece is a word of its own. */

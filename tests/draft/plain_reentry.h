@@ -155,7 +155,7 @@ class PlainReentry
             best = std::max(best, {agree, -std::abs(e - expected), e});
         }
         auto [length, nearness, end] = best;
-        if (length == 1 && -nearness > (piece(out.back()).length <= 3 ? 3 : 10)) {
+        if (length == 1 && -nearness > (piece(out.back()).length <= 3 ? 4 : 10)) {
             return -1;
         }
         return length > 0 ? end : -1;
