@@ -21,7 +21,7 @@ if ! "$tool" --version 2>/dev/null | grep -q ' 14\.'; then
 fi
 
 list_files() {
-    find host tokenizer models cuda tests perf \( -name fixtures -o -name corpus \) -prune -o \
+    find $(ls -d host tokenizer models cuda tests perf 2>/dev/null) \( -name fixtures -o -name corpus \) -prune -o \
         -type f \( -name '*.[ch]' -o -name '*.cc' -o -name '*.cu' -o -name '*.cuh' \) -print0
 }
 
