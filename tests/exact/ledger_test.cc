@@ -130,8 +130,9 @@ Setting random_setting(std::mt19937 &rng, const Setting &reference, int vocab)
     if (rng() % 4 != 0) {
         s.pieces = random_pieces(rng, 1 + rng() % static_cast<unsigned>(vocab + 20));
     }
-    s.options = engine_options(policies[rng() % 4], static_cast<int>(rng() % 18),
-                               1 + static_cast<int>(rng() % 12), MAX_OUT);
+    s.options =
+        engine_options(policies[rng() % 4], STETI_WINDOW_AUTO + static_cast<int>(rng() % 18),
+                       1 + static_cast<int>(rng() % 12), MAX_OUT);
     s.options.pieces = s.pieces.empty() ? nullptr : s.pieces.data();
     s.options.n_pieces = static_cast<int>(s.pieces.size());
     return s;
