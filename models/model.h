@@ -65,6 +65,9 @@ struct steti_session {
 
 /* Bytes that a session reserves, key/value cache included; 0 when it overflows. */
 size_t steti_session_bytes(const struct steti_spec *spec, const struct steti_session_limits *l);
+/* Bytes of scratch that the backend reserves for it besides. */
+size_t steti_session_scratch_bytes(const struct steti_model *m, const struct steti_backend *backend,
+                                   const struct steti_session_limits *l);
 stet_status steti_session_open(const struct steti_model *m, struct steti_backend *backend,
                                const struct steti_session_limits *l, struct steti_session *out,
                                stet_error *err);

@@ -42,6 +42,19 @@ size_t steti_session_bytes(const struct steti_spec *s, const struct steti_sessio
     return total + HOST_ARRAYS * (size_t)l->max_rows * sizeof(int32_t);
 }
 
+/* Of any product. */
+static int widest_input(const struct steti_spec *spec)
+{
+    return larger(ffn_width(spec), spec->d_model);
+}
+
+size_t steti_session_scratch_bytes(const struct steti_model *m, const struct steti_backend *backend,
+                                   const struct steti_session_limits *l)
+{
+    return steti_model_ops(m)->scratch_bytes(
+        backend, l->max_rows, widest_input(steti_model_spec(m)), larger(l->max_src, l->max_tgt));
+}
+
 static void carve(struct steti_session *s, const struct steti_spec *spec)
 {
     size_t rows = (size_t)s->limits.max_rows, d = (size_t)spec->d_model;
@@ -100,7 +113,7 @@ stet_status steti_session_open(const struct steti_model *m, struct steti_backend
     out->memory = mem;
     carve(out, spec);
     STETI_TRY_GOTO(steti_kv_init(&out->kv, out->ops, backend, &k, err), st, fail);
-    STETI_TRY_GOTO(out->ops->reserve(backend, l->max_rows, larger(ffn_width(spec), spec->d_model),
+    STETI_TRY_GOTO(out->ops->reserve(backend, l->max_rows, widest_input(spec),
                                      larger(l->max_src, l->max_tgt), err),
                    st, fail);
     return STET_OK;

@@ -9,7 +9,7 @@ set -euo pipefail
 
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config libjansson-dev)
 test_packages=(g++ clang clang-format libclang-rt-14-dev libgtest-dev python3 valgrind libc6-dbg
-    ccache binutils)
+    ccache binutils patch)
 
 usage="usage: scripts/packages.sh [test]"
 case "${1-}" in

@@ -14,9 +14,6 @@
 #include "sentences.h"
 #include "tokenizer.h"
 
-/* Sentences that one call decodes before it takes in more text. */
-#define API_CHUNK_SENTENCES 256
-
 struct stet_model {
     _Atomic uint32_t refs;
     struct api_options options;
@@ -66,7 +63,8 @@ struct api_plan {
 
 /* Fills in what the options leave open and checks lengths and memory_limit. STET_E_INVALID,
  * STET_E_NOMEM. */
-stet_status api_plan_engine(const stet_model *m, struct api_options *o, struct api_plan *plan,
+stet_status api_plan_engine(const stet_model *m, struct api_options *o,
+                            const struct steti_backend *backend, struct api_plan *plan,
                             stet_error *err);
 int api_threads(const struct api_options *o);
 

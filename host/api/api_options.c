@@ -7,7 +7,7 @@
 
 #include "engine.h"
 
-#define MAX_BATCH 1024
+#define MAX_REPLAY_BATCH 1024
 #define API_ALL_DRAFTS (~0u) /* bits without a policy mean nothing */
 
 void api_options_defaults(struct api_options *o)
@@ -159,7 +159,13 @@ static stet_status set_window(struct api_options *o, const char *key, const char
 static stet_status set_batch(struct api_options *o, const char *key, const char *value,
                              stet_error *err)
 {
-    return parse_int(key, value, 1, MAX_BATCH, &o->batch_size, err);
+    return parse_int(key, value, 1, API_CHUNK_SENTENCES, &o->batch_size, err);
+}
+
+static stet_status set_replay_batch(struct api_options *o, const char *key, const char *value,
+                                    stet_error *err)
+{
+    return parse_int(key, value, 1, MAX_REPLAY_BATCH, &o->batch_size, err);
 }
 
 static stet_status set_max_input(struct api_options *o, const char *key, const char *value,
@@ -220,7 +226,8 @@ static const struct {
     {"draft", API_SCOPE_ENGINE, set_draft},
     {"draft", API_SCOPE_REPLAY, set_drafts},
     {"draft_window", API_SCOPE_ENGINE | API_SCOPE_REPLAY, set_window},
-    {"batch_size", API_SCOPE_ENGINE | API_SCOPE_REPLAY, set_batch},
+    {"batch_size", API_SCOPE_ENGINE, set_batch},
+    {"batch_size", API_SCOPE_REPLAY, set_replay_batch},
     {"max_input_length", API_SCOPE_ENGINE, set_max_input},
     {"max_decoding_length", API_SCOPE_ENGINE, set_max_output},
     {"memory_limit", API_SCOPE_ENGINE, set_memory},

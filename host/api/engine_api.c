@@ -44,7 +44,8 @@ static stet_status check_memory(const stet_model *m, const struct api_options *o
     return STET_OK;
 }
 
-stet_status api_plan_engine(const stet_model *m, struct api_options *o, struct api_plan *plan,
+stet_status api_plan_engine(const stet_model *m, struct api_options *o,
+                            const struct steti_backend *backend, struct api_plan *plan,
                             stet_error *err)
 {
     memset(plan, 0, sizeof *plan);
@@ -63,6 +64,7 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o, struct a
     if (plan->bytes != 0) { /* the outputs of a chunk of sentences, and their scores */
         plan->bytes += (size_t)API_CHUNK_SENTENCES * ((size_t)o->max_output + 1) * sizeof(float) *
                        (o->scores ? 2 : 1);
+        plan->bytes += steti_engine_scratch_bytes(m->net, backend, &plan->engine);
     }
     return check_memory(m, o, plan, err);
 }
@@ -72,7 +74,7 @@ static stet_status open_core(stet_engine *g, stet_error *err)
     struct steti_backend_options bo = {.threads = api_threads(&g->model->options)};
     struct api_plan plan;
     STETI_TRY(g->model->ops->open(&bo, &g->backend, err));
-    STETI_TRY(api_plan_engine(g->model, &g->options, &plan, err));
+    STETI_TRY(api_plan_engine(g->model, &g->options, g->backend, &plan, err));
     g->memory_bytes = plan.bytes;
     return steti_engine_open(g->model->net, g->backend, &plan.engine, &g->core, err);
 }

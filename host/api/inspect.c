@@ -74,7 +74,7 @@ static stet_status examine_engine(struct report *r, const stet_model *m)
     STETI_TRY(m->ops->open(&bo, &b, &r->error));
     m->ops->caps(b, &caps);
     memcpy(r->backend, caps.name, sizeof r->backend);
-    st = api_plan_engine(m, &r->options, &plan, &r->error);
+    st = api_plan_engine(m, &r->options, b, &plan, &r->error);
     r->engine_bytes = plan.bytes;
     m->ops->close(b);
     return st;

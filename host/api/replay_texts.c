@@ -4,6 +4,9 @@
 #include "alloc.h"
 #include "replay_internal.h"
 
+/* Lines with more bytes a token than this are refused before they are tokenized. */
+#define MAX_TOKEN_BYTES 64
+
 /* Which text is read, for messages. */
 struct place {
     const char *name;
@@ -51,10 +54,21 @@ static stet_status check_id(const struct replay *r, int32_t id, const struct pla
     return STET_OK;
 }
 
+static stet_status check_length(size_t tokens, const struct place *at, stet_error *err)
+{
+    if (tokens <= API_MAX_TOKENS) {
+        return STET_OK;
+    }
+    return steti_fail(err, STET_E_TOO_LONG,
+                      "%s, line %zu: the sentence has more than the %d tokens that are possible",
+                      at->name, at->line, API_MAX_TOKENS);
+}
+
 static stet_status read_ids(const struct replay *r, const stet_text *text, const struct place *at,
                             struct replay_texts *t, stet_error *err)
 {
     const char *p = text->data;
+    size_t before = t->n_ids;
     for (size_t i = 0; i < text->len;) {
         int64_t id = 0;
         size_t begin = i;
@@ -66,12 +80,13 @@ static stet_status read_ids(const struct replay *r, const stet_text *text, const
             return steti_fail(err, STET_E_FORMAT,
                               "%s, line %zu: byte %zu is not part of a token id; ids are numbers "
                               "from 0 to %d with spaces between them",
-                              at->name, at->line, i + 1, INT32_MAX);
+                              at->name, at->line, (id > INT32_MAX ? begin : i) + 1, INT32_MAX);
         }
         if (i == begin) {
             i++;
             continue;
         }
+        STETI_TRY(check_length(t->n_ids - before + 1, at, err));
         STETI_TRY(check_id(r, (int32_t)id, at, err));
         STETI_TRY(put_id(t, (int32_t)id, err));
     }
@@ -82,6 +97,10 @@ static stet_status tokenize(struct replay *r, const stet_text *text, struct repl
                             stet_error *err)
 {
     r->pieces.len = 0;
+    if (text->len > (size_t)API_MAX_TOKENS * MAX_TOKEN_BYTES) {
+        return steti_fail(err, STET_E_TOO_LONG, "a line of %zu bytes has more than %d tokens",
+                          text->len, API_MAX_TOKENS);
+    }
     STETI_TRY(steti_tokenizer_encode(r->tokenizer, text->data != NULL ? text->data : "", text->len,
                                      &r->pieces, err));
     for (size_t i = 0; i < r->pieces.len; i++) {
@@ -109,11 +128,7 @@ static stet_status read_text(struct replay *r, const stet_text *text, const stru
         STETI_TRY(st);
     }
     n = t->n_ids - before;
-    if (n > API_MAX_TOKENS) {
-        return steti_fail(err, STET_E_TOO_LONG,
-                          "%s, line %zu: the sentence has %zu tokens, at most %d are possible",
-                          at->name, at->line, n, API_MAX_TOKENS);
-    }
+    STETI_TRY(check_length(n, at, err));
     t->longest = (int)n > t->longest ? (int)n : t->longest;
     return STET_OK;
 }

@@ -178,6 +178,9 @@ struct steti_backend_ops {
     stet_status (*reserve)(struct steti_backend *b, int max_rows, int max_in, int max_keys,
                            stet_error *err);
 
+    /* Bytes that reserve with these limits takes. */
+    size_t (*scratch_bytes)(const struct steti_backend *b, int max_rows, int max_in, int max_keys);
+
     stet_status (*embed)(struct steti_backend *b, const struct steti_embed_params *p,
                          stet_error *err);
     stet_status (*norm)(struct steti_backend *b, const struct steti_norm_params *p,

@@ -78,22 +78,24 @@ static const struct steti_option_spec table[] = {
     LIBRARY("intra_threads", STETI_OPTION_MODEL, "N",
             "Threads. Default: the processors stet may use, at most 4."),
     LIBRARY("batch_size", STETI_OPTION_ENGINE, "N",
-            "Sentences decoded together, 1 to 1024. Default: 8."),
+            "Sentences decoded together, 1 to 256. Default: 8."),
     LIBRARY("max_input_length", STETI_OPTION_ENGINE, "N",
             "Longest sentence in tokens; longer ones are cut at white space and corrected part by "
             "part. "
             "Default: 256."),
     LIBRARY("max_decoding_length", STETI_OPTION_ENGINE, "N",
             "Most tokens of one corrected sentence. Default: 256."),
-    LIBRARY("decoding", STETI_OPTION_ENGINE, "HOW",
-            "aggressive (default) or greedy. The output is the same; aggressive is faster."),
+    LIBRARY(
+        "decoding", STETI_OPTION_ENGINE, "HOW",
+        "aggressive (default) or greedy. The output is the same; aggressive takes fewer passes."),
     LIBRARY(
         "draft", STETI_OPTION_ENGINE, "POLICY",
         "How aggressive decoding guesses ahead: edit (default), tree, sad or none. The output is "
         "the same."),
     LIBRARY(
         "draft_window", STETI_OPTION_ENGINE, "N",
-        "Most tokens guessed at once: auto (default: what the device does well); 0 is no limit."),
+        "Most tokens guessed at once: auto (default: follows what passes cost and what guesses are "
+        "worth); 0 is no limit but the rows of a pass, which its sentences share."),
     LIBRARY(
         "memory_limit", STETI_OPTION_ENGINE, "BYTES",
         "Working memory that may be used, with K, M or G, such as 200M. Where it does not suffice "

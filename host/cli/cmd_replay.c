@@ -15,9 +15,14 @@ struct files {
     char *folder; /* NULL: none is needed */
 };
 
+static const char *shown(const char *name)
+{
+    return strcmp(name, "-") == 0 ? "standard input" : name;
+}
+
 static stet_status check_lines(const struct files *f, size_t i, stet_error *err)
 {
-    const char *name = f->args->files[i];
+    const char *name = shown(f->args->files[i]);
     size_t n = f->lines[i].n, want = f->lines[0].n;
     if (n == 0) {
         return steti_fail(err, STET_E_FORMAT, "%s is empty; it should have a sentence a line",
@@ -27,7 +32,7 @@ static stet_status check_lines(const struct files *f, size_t i, stet_error *err)
         return steti_fail(err, STET_E_FORMAT,
                           "%s has %zu line%s, but %s has %zu; every line must answer the line of "
                           "the source with the same number",
-                          name, n, n == 1 ? "" : "s", f->args->files[0], want);
+                          name, n, n == 1 ? "" : "s", shown(f->args->files[0]), want);
     }
     return STET_OK;
 }
@@ -44,7 +49,7 @@ static stet_status read_files(struct files *f, stet_error *err)
         STETI_TRY(steti_lines_read(&f->lines[i], f->args->files[i], err));
         STETI_TRY(check_lines(f, i, err));
         if (i > 0) {
-            f->answers[i - 1] = (stet_replay_answers){f->args->files[i], f->lines[i].line};
+            f->answers[i - 1] = (stet_replay_answers){shown(f->args->files[i]), f->lines[i].line};
         }
     }
     /* Token ids need no folder: only one that was asked for is opened. */
@@ -69,13 +74,15 @@ static stet_status fetch_report(const struct files *f, struct steti_buf *b, stet
 {
     const struct steti_args *args = f->args;
     uint32_t format = args->json ? STET_REPORT_JSON : STET_REPORT_TEXT;
-    size_t needed = 16384;
+    /* A guess that spares the second call: four policies and up to four numbers of each pair. */
+    size_t pairs = args->per_sentence ? f->lines[0].n * args->n_files : 0;
+    size_t needed = 16384 + 4096 * args->n_files + 128 * pairs;
     stet_replay_input in = {
         .struct_size = sizeof in,
         .flags =
             (args->ids ? STET_REPLAY_IDS : 0) | (args->per_sentence ? STET_REPLAY_PER_SENTENCE : 0),
         .folder = f->folder,
-        .source_name = args->files[0],
+        .source_name = shown(args->files[0]),
         .sources = f->lines[0].line,
         .n_sources = f->lines[0].n,
         .answers = f->answers,

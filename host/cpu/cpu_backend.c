@@ -186,37 +186,54 @@ static int larger(int a, int b)
 
 /* Scratch, front to back: quantised rows | their scales | scores | tiles of logits | best
  * values. */
+struct scratch {
+    size_t rows, ld_q, ld_scores, tiles; /* floats of tiles; bytes of a quantised row */
+    size_t bytes;
+};
+
+static struct scratch plan_scratch(const struct steti_backend *b, const struct steti_limits *l)
+{
+    size_t threads = (size_t)b->threads;
+    struct scratch s = {.rows = (size_t)l->max_rows,
+                        .ld_q = ((size_t)l->max_in + 63) / 64 * 64,
+                        .ld_scores = ((size_t)l->max_keys + 15) / 16 * 16,
+                        .tiles = threads * STETI_TILE_ROWS * STETI_TILE_COLUMNS};
+    s.bytes = steti_arena_cost(s.rows * s.ld_q) + steti_arena_cost(s.rows * sizeof(float)) +
+              steti_arena_cost(threads * s.ld_scores * sizeof(float)) +
+              steti_arena_cost(s.tiles * sizeof(float)) +
+              steti_arena_cost(s.rows * STETI_SEGMENTS * sizeof(struct steti_best));
+    return s;
+}
+
+static size_t cpu_scratch_bytes(const struct steti_backend *b, int max_rows, int max_in,
+                                int max_keys)
+{
+    struct steti_limits l = {.max_rows = max_rows, .max_in = max_in, .max_keys = max_keys};
+    return plan_scratch(b, &l).bytes;
+}
+
 static stet_status cpu_reserve(struct steti_backend *b, int max_rows, int max_in, int max_keys,
                                stet_error *err)
 {
     struct steti_limits l;
     struct steti_arena a;
-    size_t threads = (size_t)b->threads, rows, ld_q, ld_scores, tiles;
+    struct scratch s;
     STETI_TRY(steti_check_reserve(max_rows, max_in, max_keys, err));
     l.max_rows = larger(max_rows, b->limits.max_rows);
     l.max_in = larger(max_in, b->limits.max_in);
     l.max_keys = larger(max_keys, b->limits.max_keys);
-    rows = (size_t)l.max_rows;
-    ld_q = ((size_t)l.max_in + 63) / 64 * 64;
-    ld_scores = ((size_t)l.max_keys + 15) / 16 * 16;
-    tiles = threads * STETI_TILE_ROWS * STETI_TILE_COLUMNS;
-    STETI_TRY(
-        steti_arena_init(&a,
-                         steti_arena_cost(rows * ld_q) + steti_arena_cost(rows * sizeof(float)) +
-                             steti_arena_cost(threads * ld_scores * sizeof(float)) +
-                             steti_arena_cost(tiles * sizeof(float)) +
-                             steti_arena_cost(rows * STETI_SEGMENTS * sizeof(struct steti_best)),
-                         err));
+    s = plan_scratch(b, &l);
+    STETI_TRY(steti_arena_init(&a, s.bytes, err));
     steti_free(b->scratch);
     b->scratch = a.base;
     b->limits = l;
-    b->ld_q = (int64_t)ld_q;
-    b->ld_scores = (int64_t)ld_scores;
-    b->q = steti_arena_alloc(&a, rows * ld_q);
-    b->row_scale = steti_arena_alloc(&a, rows * sizeof(float));
-    b->scores = steti_arena_alloc(&a, threads * ld_scores * sizeof(float));
-    b->tiles = steti_arena_alloc(&a, tiles * sizeof(float));
-    b->best = steti_arena_alloc(&a, rows * STETI_SEGMENTS * sizeof(struct steti_best));
+    b->ld_q = (int64_t)s.ld_q;
+    b->ld_scores = (int64_t)s.ld_scores;
+    b->q = steti_arena_alloc(&a, s.rows * s.ld_q);
+    b->row_scale = steti_arena_alloc(&a, s.rows * sizeof(float));
+    b->scores = steti_arena_alloc(&a, (size_t)b->threads * s.ld_scores * sizeof(float));
+    b->tiles = steti_arena_alloc(&a, s.tiles * sizeof(float));
+    b->best = steti_arena_alloc(&a, s.rows * STETI_SEGMENTS * sizeof(struct steti_best));
     return STET_OK;
 }
 
@@ -242,6 +259,7 @@ const struct steti_backend_ops *steti_cpu_backend(void)
         .pack_matrix = steti_cpu_pack_matrix,
         .free_matrix = steti_cpu_free_matrix,
         .reserve = cpu_reserve,
+        .scratch_bytes = cpu_scratch_bytes,
         .embed = steti_cpu_embed,
         .norm = steti_cpu_norm,
         .linear = steti_cpu_linear,

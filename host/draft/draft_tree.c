@@ -47,14 +47,14 @@ static void add_place(struct source_draft *d, int at)
     d->places[d->n_places++] = at;
 }
 
-/* The hypotheses of this pass, the likeliest first. */
-static void find_places(struct source_draft *d)
+/* The hypotheses of this pass, the likeliest first. 1: the first was found again after a miss. */
+static int find_places(struct source_draft *d)
 {
     int match = d->n_out == 0 ? 0 : reentry_search(d);
     d->n_places = 0;
     if (d->n_out == 0) {
         add_place(d, 0);
-        return;
+        return 0;
     }
     add_place(d, match);
     add_place(d, d->expected);
@@ -62,18 +62,21 @@ static void find_places(struct source_draft *d)
     add_place(d, d->expected < d->n_src ? reentry_next_word(d, d->expected) : d->n_src);
     add_place(d, d->expected - 1);
     add_place(d, d->expected + 1);
-    d->reentries += d->n_places > 0 && match >= 0 && d->after_miss;
+    return d->n_places > 0 && match >= 0 && d->after_miss;
 }
 
 static int tree_propose(struct steti_draft *d, int branch, int budget, int32_t *out)
 {
     struct source_draft *b = base_of(d);
+    int found = 0, n;
     if (branch == 0) {
-        find_places(b);
+        found = find_places(b);
     } else if (budget > SIDE_LENGTH) {
         budget = SIDE_LENGTH;
     }
-    return source_draft_copy(b, branch, branch < b->n_places ? b->places[branch] : -1, budget, out);
+    n = source_draft_copy(b, branch, branch < b->n_places ? b->places[branch] : -1, budget, out);
+    b->reentries += n > 0 && found;
+    return n;
 }
 
 static void tree_accept(struct steti_draft *d, const int32_t *emitted, int n, int branch,

@@ -47,6 +47,13 @@ size_t steti_engine_bytes(const struct steti_spec *spec, const struct steti_engi
     return session == 0 ? 0 : session + request_bytes(o, l.max_rows);
 }
 
+size_t steti_engine_scratch_bytes(const struct steti_model *m, const struct steti_backend *backend,
+                                  const struct steti_engine_options *o)
+{
+    struct steti_session_limits l = session_limits(o);
+    return steti_session_scratch_bytes(m, backend, &l);
+}
+
 static stet_status open_slots(struct steti_engine *e, stet_error *err)
 {
     struct steti_draft_limits l = {.max_src = e->options.max_src,
@@ -158,8 +165,12 @@ static void keep_first(stet_status *first, stet_status st)
  * where scores are on, every bit of its log probability. */
 static stet_status verify_job(struct steti_engine *e, struct steti_job *job, stet_error *err)
 {
-    struct steti_job again = {
-        .src = job->src, .n_src = job->n_src, .n_prompt = job->n_prompt, .out = e->check_out};
+    struct steti_job again = {.src = job->src,
+                              .n_src = job->n_src,
+                              .n_prompt = job->n_prompt,
+                              .out = e->check_out,
+                              .is_cancelled = job->is_cancelled,
+                              .cancel_ctx = job->cancel_ctx};
     size_t n = (size_t)job->n_out;
     stet_status st;
     again.logprob = e->options.scores && job->logprob != NULL ? e->check_logprob : NULL;

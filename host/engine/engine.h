@@ -69,8 +69,11 @@ struct steti_engine_times {
 
 struct steti_engine;
 
-/* Bytes that an engine reserves; 0 when it overflows. */
+/* Bytes that an engine reserves, without the backend's scratch; 0 when it overflows. */
 size_t steti_engine_bytes(const struct steti_spec *spec, const struct steti_engine_options *o);
+/* The backend's scratch for it. Only where steti_engine_bytes is not 0. */
+size_t steti_engine_scratch_bytes(const struct steti_model *m, const struct steti_backend *backend,
+                                  const struct steti_engine_options *o);
 
 stet_status steti_engine_open(const struct steti_model *m, struct steti_backend *backend,
                               const struct steti_engine_options *o, struct steti_engine **out,

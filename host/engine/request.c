@@ -215,12 +215,6 @@ static void decode_one_by_one(struct run *r)
     }
 }
 
-/* Greedy passes have no window, and what a verifying run does is not the engine's usual load. */
-static int follows_load(const struct steti_engine *e)
-{
-    return e->options.draft_window == STETI_WINDOW_AUTO && e->policy != &steti_draft_none;
-}
-
 static void pass(struct run *r)
 {
     struct steti_engine *e = r->e;

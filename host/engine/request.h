@@ -54,6 +54,9 @@ size_t request_bytes(const struct steti_engine_options *o, int max_rows);
 int slot_plan(struct steti_engine *e, struct slot *s, int row, int share);
 /* Takes over what the pass says about one sentence. *done: the sentence has ended. */
 stet_status slot_commit(struct steti_engine *e, struct slot *s, int *done, stet_error *err);
+/* Whether the window of this run is the engine's to choose. Greedy passes have none, and a
+ * verifying run is greedy. */
+int follows_load(const struct steti_engine *e);
 /* Leaves the draft of this pass out. */
 void slot_drop_draft(struct slot *s);
 

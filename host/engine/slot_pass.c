@@ -108,13 +108,18 @@ static void count_pass(struct steti_counts *c, const struct slot *s, int matched
     c->accepted += (uint64_t)matched;
 }
 
+int follows_load(const struct steti_engine *e)
+{
+    return e->options.draft_window == STETI_WINDOW_AUTO && e->policy != &steti_draft_none;
+}
+
 static void observe_draft(struct steti_engine *e, const struct slot *s, int b, int matched)
 {
     struct steti_window_draft d = {.window = e->window,
                                    .best = b >= 0 ? s->branch[b].n : 0,
                                    .all = s->n_rows - 1,
                                    .matched = matched};
-    if (e->options.draft_window == STETI_WINDOW_AUTO && !e->checking) {
+    if (follows_load(e)) {
         steti_window_observe_draft(&e->follow, &d);
     }
 }

@@ -9,9 +9,13 @@
 #define PRIOR_WEIGHT 8 /* counts that the belief over all depths stands for at each of them */
 #define FORGET 4096    /* counts are halved here, so that old text weighs less */
 /* Each so many choices another window is tried: all in turn at first, those near the best later. */
-#define LOOK_EARLY 8
+#define LOOK_EARLY 12
 #define LOOK_LATE 48
 #define EARLY (LOOK_EARLY * N_CANDIDATES * 2) /* choices */
+/* With so many measured row counts the cost of others is believed, and only windows that promise
+ * this share of the best are tried. */
+#define BELIEVED 3
+#define WORTH_A_LOOK 0.75
 
 static const int candidates[N_CANDIDATES] = {0,  1,  2,  3,  4,  5,  7,   9,
                                              12, 16, 23, 31, 47, 63, 127, INT32_MAX};
@@ -103,24 +107,33 @@ static double chance_of(const struct steti_window *w, int i)
     return (w->right[i] + PRIOR_WEIGHT * usual) / ((double)w->tried[i] + PRIOR_WEIGHT);
 }
 
-/* Index of the best candidate. Candidates over the limit count as the limit. */
-static int best_candidate(const struct steti_window *w, int n, int *last)
+static int n_measured(const struct steti_window *w)
+{
+    int n = 0;
+    for (int b = 0; b < STETI_WINDOW_BUCKETS; b++) {
+        n += w->cost[b] != 0;
+    }
+    return n;
+}
+
+/* Index of the best candidate, and what each promises. Candidates over the limit count as the
+ * limit; *last is the first of them. */
+static int best_candidate(const struct steti_window *w, int n, int *last, double *rates)
 {
     /* Of one sentence: tokens emitted, rows drafted, chance that all before were right. */
     double worth = 1, drafted = 0, alive = 1, best_rate = 0;
     int best = 0, done = 0;
     for (int c = 0; c < N_CANDIDATES; c++) {
         int length = candidates[c] < w->longest ? candidates[c] : w->longest;
-        double rate;
         for (; done < length && done < STETI_WINDOW_DEPTH; done++) {
             double there = (double)w->drafted[done] / w->allowed[done];
             alive *= chance_of(w, done);
             worth += there * alive;
             drafted += there * w->branching;
         }
-        rate = worth / cost_of(w, n * (1 + drafted));
-        if (rate > best_rate) {
-            best_rate = rate;
+        rates[c] = worth / cost_of(w, n * (1 + drafted));
+        if (rates[c] > best_rate) {
+            best_rate = rates[c];
             best = c;
         }
         *last = c;
@@ -133,7 +146,8 @@ static int best_candidate(const struct steti_window *w, int n, int *last)
 
 int steti_window_choose(struct steti_window *w, int n)
 {
-    int last, c = best_candidate(w, n > 0 ? n : 1, &last);
+    double rates[N_CANDIDATES];
+    int last, best = best_candidate(w, n > 0 ? n : 1, &last, rates), c = best;
     uint32_t turn = ++w->n_choices;
     if (turn < EARLY && turn % LOOK_EARLY == 0) {
         c = (int)(turn / LOOK_EARLY) % (last + 1);
@@ -141,6 +155,9 @@ int steti_window_choose(struct steti_window *w, int n)
         static const int steps[] = {1, -1, 3, -3, 2, -2};
         int to = c + steps[turn / LOOK_LATE % 6];
         c = to < 0 ? 0 : to > last ? last : to;
+    }
+    if (n_measured(w) >= BELIEVED && rates[c] < WORTH_A_LOOK * rates[best]) {
+        c = best;
     }
     return candidates[c] < w->longest ? candidates[c] : w->longest;
 }

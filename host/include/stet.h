@@ -229,15 +229,17 @@ typedef struct stet_engine stet_engine;
 /* options:
  *   decoding            "aggressive" (default) or "greedy"; the output is the same
  *   draft               draft policy: "edit" (default), "tree", "sad" or "none"
- *   draft_window        most tokens drafted at once; "auto" (default, what the device does well),
- *                       "0" = no limit
- *   batch_size          sentences decoded together, 1 .. 1024 (default 8)
+ *   draft_window        most tokens drafted at once; "auto" (default: follows what passes cost
+ *                       and what drafts are worth, so counts of passes vary a little), "0" = no
+ *                       limit but the rows of a pass, which its sentences share
+ *   batch_size          sentences decoded together, 1 .. 256 (default 8)
  *   max_input_length    longest sentence in tokens (default 256); longer ones are cut at white
  *                       space and corrected part by part
  *   max_decoding_length most tokens of one corrected sentence, its end-of-sentence token included
  *                       (default 256)
- *   memory_limit        bytes, with K, M or G; creation fails with STET_E_NOMEM and says what would
- *                       be needed
+ *   memory_limit        bytes, with K, M or G, for weights, caches and working memory; creation
+ *                       fails with STET_E_NOMEM and says what would be needed. The tokenizer, the
+ *                       position table, texts and results come on top: some megabytes
  *   verify              "1": decode every sentence a second time, greedily and alone, and fail with
  *                       STET_E_VERIFY on the first difference (default "0")
  *   scores              "1": log probabilities for stet_sentence.score and stet_edit.score (default

@@ -237,4 +237,20 @@ TEST(OutOfMemory, OpsAllocateNothing)
     EXPECT_EQ(after.calls, before.calls);
 }
 
+TEST(Scratch, IsWhatReserveTakes)
+{
+    for (int threads : {1, 2, 3}) {
+        Backend be({"auto", steti_cpu_backend(), nullptr, true}, threads);
+        steti_alloc_stats before, after;
+        for (int size : {1, 17, 300}) { // limits only grow, and the old scratch is freed
+            size_t old = size == 1 ? 0 : be.ops->scratch_bytes(be.b, size == 17 ? 1 : 17, 64, 9);
+            steti_alloc_get_stats(&before);
+            ASSERT_EQ(be.ops->reserve(be.b, size, 64, 9, &be.err), STET_OK);
+            steti_alloc_get_stats(&after);
+            EXPECT_EQ(after.live_bytes - before.live_bytes,
+                      be.ops->scratch_bytes(be.b, size, 64, 9) - old);
+        }
+    }
+}
+
 } // namespace
