@@ -174,8 +174,10 @@ void steti_window_observe_pass(struct steti_window *w, int rows, uint64_t ns)
         w->rows[b] = rows;
         return;
     }
-    /* Longer is most often something else on the machine: believed slowly. */
-    w->cost[b] += (x - w->cost[b]) / (x > w->cost[b] ? 32 : 4);
+    /* Much longer is something else on the machine. Both ways at one rate: a lower quantile would
+     * favour row counts that are measured often. */
+    x = x > 1.5 * w->cost[b] ? 1.5 * w->cost[b] : x;
+    w->cost[b] += (x - w->cost[b]) / 8;
     w->rows[b] += (rows - w->rows[b]) / 8;
 }
 
