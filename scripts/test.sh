@@ -41,6 +41,11 @@ gcc_tests() {
     ctest --test-dir build -LE install -j "$jobs" --output-on-failure | tee build/ctest.log
 }
 
+# About two minutes of what perf/lossless/ledger.sh does.
+ledger_slice() {
+    STET_LEDGER_TOKENS=300000 STET_LEDGER_SEED=7 build/tests/exact_test --gtest_filter=Ledger.NoTokenDiffers
+}
+
 clang_tests() {
     build clang
     ctest --test-dir build-clang -R '^(base|weights|draft|engine|exact|ops)' -j "$jobs" \
@@ -119,16 +124,17 @@ if [ "$quick" = 0 ]; then
     stage "6. fuzz targets, 20 s each" fuzz_targets
     stage "7. valgrind: allocation failures" valgrind_tests
     stage "8. install: C99 and C++17 programs against the installed files" install_tests
+    stage "9. ledger: 300,000 tokens drafted and plain greedy, in random settings" ledger_slice
     if [ ! -e cuda/CMakeLists.txt ]; then
-        skip "9. CUDA" "the CUDA backend is not part of this version; there is nothing to compile"
+        skip "10. CUDA" "the CUDA backend is not part of this version; there is nothing to compile"
     elif ! command -v nvcc >/dev/null; then
-        skip "9. CUDA" "no CUDA toolkit on this machine (nvcc); cuda/ was NOT compiled"
+        skip "10. CUDA" "no CUDA toolkit on this machine (nvcc); cuda/ was NOT compiled"
     else
-        stage "9. CUDA: build" cuda_build
+        stage "10. CUDA: build" cuda_build
     fi
 fi
 
 printf '\n==== Summary (%d s)\n' $((SECONDS - started))
 printf '%s\n' "${summary[@]}"
 echo "tests of stage 2: $(grep -E 'tests passed' build/ctest.log)"
-[ "$quick" = 0 ] || echo "--quick: stages 3 to 9 did not run"
+[ "$quick" = 0 ] || echo "--quick: stages 3 to 10 did not run"
