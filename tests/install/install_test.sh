@@ -67,7 +67,7 @@ target_link_libraries(fp-cxx PRIVATE stet::stet)
 END
 for pair in gcc:g++ clang:clang++; do
     folder=$work/fp-${pair%:*}
-    "$cmake" -S "$work/project" -B "$folder" -DCMAKE_PREFIX_PATH="$prefix" \
+    "$cmake" -G Ninja -S "$work/project" -B "$folder" -DCMAKE_PREFIX_PATH="$prefix" \
         -DCMAKE_C_COMPILER="${pair%:*}" -DCMAKE_CXX_COMPILER="${pair#*:}" >"$work/log" 2>&1 &&
         "$cmake" --build "$folder" >>"$work/log" 2>&1 || fail "$(cat "$work/log")"
 done
