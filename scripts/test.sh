@@ -43,7 +43,7 @@ gcc_tests() {
 
 # About two minutes of what perf/lossless/ledger.sh does.
 ledger_slice() {
-    STET_LEDGER_TOKENS=300000 STET_LEDGER_SEED=7 build/tests/exact_test --gtest_filter=Ledger.NoTokenDiffers
+    STET_LEDGER_TOKENS=1200000 STET_LEDGER_SEED=7 build/tests/exact_test --gtest_filter=Ledger.NoTokenDiffers
 }
 
 clang_tests() {
@@ -124,7 +124,7 @@ if [ "$quick" = 0 ]; then
     stage "6. fuzz targets, 20 s each" fuzz_targets
     stage "7. valgrind: allocation failures" valgrind_tests
     stage "8. install: C99 and C++17 programs against the installed files" install_tests
-    stage "9. ledger: 300,000 tokens drafted and plain greedy, in random settings" ledger_slice
+    stage "9. ledger: 1,200,000 tokens drafted and plain greedy, in random settings" ledger_slice
     if [ ! -e cuda/CMakeLists.txt ]; then
         skip "10. CUDA" "the CUDA backend is not part of this version; there is nothing to compile"
     elif ! command -v nvcc >/dev/null; then
