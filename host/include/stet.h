@@ -23,6 +23,9 @@
  *     stet_engine_destroy(engine);
  *     stet_model_release(model);
  *
+ * A server hands in requests and is woken when they are done (stet_submit, stet_cq_fd): see
+ * "Completion queues" below.
+ *
  * Rules for the whole interface:
  *  - C99, no C++ needed, usable from any language that can call C.
  *  - Every call that can fail returns a stet_status (0 = STET_OK, negative = error) and fills the
@@ -56,6 +59,9 @@ extern "C" {
 
 /* Version of the library that is loaded, such as "0.1.0". Static storage. */
 STET_API const char *stet_version(void);
+
+/* CLOCK_MONOTONIC in nanoseconds, for deadlines: not every language can read that clock. */
+STET_API uint64_t stet_clock_ns(void);
 
 /* ---- Status and errors ----------------------------------------------------------------------- */
 
@@ -221,9 +227,9 @@ STET_API stet_status stet_replay(const stet_replay_input *input, const stet_opti
 
 /* ---- Engines --------------------------------------------------------------------------------- */
 
-/* Working memory, caches and threads for one stream of requests. Calls on one engine from several
- * threads are legal and run one after the other. An engine does not survive fork(): calls in the
- * child give STET_E_FORKED. */
+/* Working memory, caches and threads that serve requests: the sentences of all requests in flight
+ * are decoded together, and a sentence joins or leaves at every decoder pass. Any thread may call.
+ * An engine does not survive fork(): calls in the child give STET_E_FORKED. */
 typedef struct stet_engine stet_engine;
 
 /* options:
@@ -232,14 +238,22 @@ typedef struct stet_engine stet_engine;
  *   draft_window        most tokens drafted at once; "auto" (default: follows what passes cost
  *                       and what drafts are worth, so counts of passes vary a little), "0" = no
  *                       limit but the rows of a pass, which its sentences share
- *   batch_size          sentences decoded together, 1 .. 256 (default 8)
+ *   batch_size          sentences decoded together, 1 .. 1024 (default 8)
  *   max_input_length    longest sentence in tokens (default 256); longer ones are cut at white
  *                       space and corrected part by part
  *   max_decoding_length most tokens of one corrected sentence, its end-of-sentence token included
  *                       (default 256)
- *   memory_limit        bytes, with K, M or G, for weights, caches and working memory; creation
- *                       fails with STET_E_NOMEM and says what would be needed. The tokenizer, the
- *                       position table, texts and results come on top: some megabytes
+ *   memory_limit        bytes, with K, M or G, for everything the engine and its model hold:
+ *                       weights, tokenizer, caches, working memory, and the texts and results of
+ *                       requests until their results are handed over. Creation fails with
+ *                       STET_E_NOMEM and says what would be needed; later, requests that would not
+ *                       fit are refused with STET_E_BUSY. Default: no limit
+ *   queue_size          most requests accepted and not yet completed, 1 .. 1048576 (default 1024)
+ *   queue_tokens        most source tokens of these requests, as estimated from their bytes
+ *                       (default 1048576). A request of more than that is accepted when there is no
+ *                       other
+ *   queue_delay_ms      refuse requests that would wait longer than this for their turn, by what
+ *                       the engine knows of its speed (default 0: no such limit)
  *   verify              "1": decode every sentence a second time, greedily and alone, and fail with
  *                       STET_E_VERIFY on the first difference (default "0")
  *   scores              "1": log probabilities for stet_sentence.score and stet_edit.score (default
@@ -248,8 +262,24 @@ typedef struct stet_engine stet_engine;
  * model. */
 STET_API stet_status stet_engine_create(stet_model *model, const stet_option *options,
                                         size_t n_options, stet_engine **out, stet_error *err);
-/* Waits for calls in progress on other threads. */
+
+/* Refuses new requests from now on (STET_E_SHUTDOWN) and waits until all accepted ones are
+ * completed. deadline_ns: when to stop waiting, by stet_clock_ns(); 0 = wait as long as it takes.
+ * STET_E_DEADLINE: requests were left; they go on, and draining again waits again. */
+STET_API stet_status stet_engine_drain(stet_engine *engine, uint64_t deadline_ns, stet_error *err);
+
+/* Waits for blocking calls in progress on other threads, completes all other requests with
+ * STET_E_SHUTDOWN and ends the engine's thread. Does not wait for a running request longer than one
+ * decoder pass. */
 STET_API void stet_engine_destroy(stet_engine *engine);
+
+#define STET_HEALTH_READY 0
+#define STET_HEALTH_DRAINING 1
+/* The device failed: every request gives STET_E_DEVICE. Destroy the engine and create another, best
+ * in a new process. */
+#define STET_HEALTH_DEAD 2
+/* One of these, or a negative status. */
+STET_API int32_t stet_engine_health(const stet_engine *engine);
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
@@ -259,18 +289,35 @@ STET_API void stet_engine_destroy(stet_engine *engine);
 /* The text is one sentence: no sentence splitting. */
 #define STET_REQ_SENTENCE 2u
 
+/* The request is the token ids `tokens`, one sentence without end-of-sentence token, as the model's
+ * tokenizer makes them; `text` is not read. The result has tokens (stet_result_tokens), and neither
+ * text nor edits. */
+#define STET_REQ_TOKENS 4u
+
+#define STET_PRIORITY_MAX 9
+
+/* Set everything that is not used to 0. */
 typedef struct stet_request {
-    uint32_t struct_size;
-    uint32_t flags;   /* STET_REQ_... */
-    const char *text; /* UTF-8; must stay valid until the call returns */
-    size_t len;       /* bytes; at most 1 GiB */
+    uint32_t struct_size; /* in an array the same in every element */
+    uint32_t flags;       /* STET_REQ_... */
+    const char *text;     /* UTF-8; copied before the call returns */
+    size_t len;           /* bytes; at most 1 GiB, for stet_submit 16 MiB */
+    const int32_t *tokens;
+    size_t n_tokens;      /* at most the engine's max_input_length */
+    uint64_t tag;         /* comes back in the event; never looked at */
+    uint64_t deadline_ns; /* by stet_clock_ns(); 0 = none */
+    /* -STET_PRIORITY_MAX .. STET_PRIORITY_MAX. A step of one is worth 100 ms of waiting: a request
+     * goes before all that came less than that earlier. So none waits for ever. */
+    int32_t priority;
+    uint32_t reserved;
 } stet_request;
 
 /* Immutable, reference counted, any thread. Independent of the engine that made it. */
 typedef struct stet_result stet_result;
 
-/* Corrects n requests together. What has no letter in it is passed through, and so is a sentence
- * whose output did not end within max_decoding_length (counted as `unfinished`). On return
+/* Corrects n requests together and waits for them; takes its turn among the other requests of the
+ * engine and never gives STET_E_BUSY. What has no letter in it is passed through, and so is a
+ * sentence whose output did not end within max_decoding_length (counted as `unfinished`). On return
  * results[i] is a result or, where statuses[i] (optional array) is not STET_OK, NULL. Returns
  * STET_OK if all went well, else the first error, which err describes. One request's bad input does
  * not disturb the others. */
@@ -282,6 +329,83 @@ STET_API stet_status stet_correct_batch(stet_engine *engine, const stet_request 
 STET_API stet_status stet_correct(stet_engine *engine, const char *text, size_t len,
                                   stet_result **out, stet_error *err);
 
+/* ---- Completion queues ----------------------------------------------------------------------- */
+
+/* Where an engine puts finished requests. Any number of engines and threads may put into one and
+ * take from one. With it a server never waits in stet:
+ *
+ *     stet_cq_create(&cq, &err);
+ *     int fd = stet_cq_fd(cq); // readable while there are events: for epoll, libuv ...
+ *     stet_request r = {.struct_size = sizeof r, .text = text, .len = len, .tag = 17};
+ *     stet_submit(engine, cq, &r, 1, &id, NULL, &err);
+ *     ...
+ *     // fd is readable:
+ *     stet_event ev[16];
+ *     int64_t n = stet_cq_poll(cq, ev, sizeof ev[0], 16, 0);
+ *     for (int64_t i = 0; i < n; i++) {
+ *         if (ev[i].status == STET_OK)
+ *             use(ev[i].tag, ev[i].result);
+ *         stet_result_release(ev[i].result);
+ *     }
+ */
+typedef struct stet_cq stet_cq;
+
+/* STET_E_NOMEM: no memory, or no file descriptor left. */
+STET_API stet_status stet_cq_create(stet_cq **out, stet_error *err);
+
+/* Drops the events in it. Legal while requests that name it are in flight: their events are dropped
+ * as well. No thread may be in a call with it. */
+STET_API void stet_cq_destroy(stet_cq *cq);
+
+/* An eventfd, non-blocking and close-on-exec, which belongs to the queue: readable as long as there
+ * is an event or a wake-up to take. Wait for it with poll, epoll, kqueue or an event loop; never
+ * read, write or close it. -1 for NULL. */
+STET_API int stet_cq_fd(stet_cq *cq);
+
+typedef struct stet_event {
+    uint64_t id, tag;
+    stet_status status;
+    uint32_t reserved;
+    stet_result *result; /* status STET_OK: the caller releases it. Else NULL */
+    char message[200];   /* empty with STET_OK; else what is wrong, as in stet_error */
+} stet_event;
+
+/* Takes at most `max` events, the oldest first. event_size is sizeof(stet_event) as the caller was
+ * compiled. Waits up to timeout_us microseconds for the first: 0 = not at all, negative = as long
+ * as it takes. Returns how many; 0 after the time or a stet_cq_wakeup. STET_E_INVALID,
+ * STET_E_FORKED. */
+STET_API int64_t stet_cq_poll(stet_cq *cq, stet_event *events, size_t event_size, size_t max,
+                              int64_t timeout_us);
+
+/* Makes one stet_cq_poll return, the one that waits or else the next. Any thread; also legal in a
+ * signal handler's thread, not in the handler itself. */
+STET_API void stet_cq_wakeup(stet_cq *cq);
+
+/* Hands in n requests. Never waits for anything but short locks; its work is to copy the texts and
+ * to find their sentences. Accepts them one after the other, up to the first that it cannot:
+ * *accepted (may be NULL) is how many were accepted, ids[0 .. *accepted) (may be NULL) are theirs,
+ * and the status is what was wrong with the next one, STET_OK if there is none.
+ *
+ * For every accepted request exactly one event is put into cq, whatever happens: done, deadline,
+ * cancelled, failed, engine destroyed. No event is put for the others.
+ *
+ * STET_E_BUSY      too much in flight, or the deadline is nearer than the request's turn;
+ *                  err->retry_after_ms says when to try again
+ * STET_E_DEADLINE  the deadline is past
+ * STET_E_TOO_LONG  more bytes or tokens than a request may have
+ * STET_E_INVALID   an argument or a field of the request
+ * STET_E_SHUTDOWN  the engine drains or is being destroyed
+ * STET_E_DEVICE    the device failed (STET_HEALTH_DEAD)
+ * STET_E_FORKED, STET_E_NOMEM */
+STET_API stet_status stet_submit(stet_engine *engine, stet_cq *cq, const stet_request *requests,
+                                 size_t n, uint64_t *ids, size_t *accepted, stet_error *err);
+
+/* Ends a request: its event has the status STET_E_CANCELLED, and what it held of the decoder is
+ * free before the next pass. An id that is already completed is STET_OK and changes nothing. Ids
+ * are never used again. Any thread. STET_E_INVALID: the engine never gave this id; STET_E_FORKED.
+ */
+STET_API stet_status stet_cancel(stet_engine *engine, uint64_t id);
+
 /* ---- Results --------------------------------------------------------------------------------- */
 
 STET_API void stet_result_retain(stet_result *result);
@@ -290,6 +414,10 @@ STET_API void stet_result_release(stet_result *result);
 /* The corrected text: the original bytes with the edits applied. NUL-terminated; *len (optional) is
  * its length. Lives as long as the result. */
 STET_API const char *stet_result_text(const stet_result *result, size_t *len);
+
+/* The output tokens of a request with STET_REQ_TOKENS, without end-of-sentence token; *n (optional)
+ * is how many. NULL for requests of text. */
+STET_API const int32_t *stet_result_tokens(const stet_result *result, size_t *n);
 
 /* Units of offsets and lengths. */
 #define STET_UNIT_BYTE 0u
@@ -342,9 +470,21 @@ typedef struct stet_stats {
     uint64_t reentries;                    /* drafts found again in the source after a correction */
     uint64_t verified;                     /* sentences decoded a second time by option verify */
     uint64_t unfinished; /* sentences left as they were because their output did not end */
-    /* Wall time. For one request: of the batch it was in, divided by nothing. */
+    /* Wall time. For one request: of the calls in which it had a sentence, divided by nothing;
+     * total_ns from hand-in to completion. For an engine: total_ns is the time with work to do. */
     uint64_t tokenize_ns, encode_ns, decode_ns, total_ns;
     uint64_t memory_bytes; /* engine: working memory reserved; request: 0 */
+    /* Since version 0.2 */
+    uint64_t queue_ns; /* request: from hand-in to its turn; engine: of all requests together */
+    /* Of an engine; 0 for a request */
+    uint64_t batch_passes;       /* decoder passes, each over all sentences in flight */
+    uint64_t encoder_calls;      /* encoder passes, each over the sentences that joined */
+    uint64_t waiting, running;   /* requests at this moment: before and after their turn came */
+    uint64_t accepted_requests;  /* exactly one completion each */
+    uint64_t refused_requests;   /* STET_E_BUSY */
+    uint64_t cancelled_requests; /* completed with STET_E_CANCELLED */
+    uint64_t expired_requests;   /* completed with STET_E_DEADLINE */
+    uint64_t failed_requests;    /* completed with any other error */
 } stet_stats;
 
 STET_API stet_status stet_result_stats(const stet_result *result, stet_stats *out);
