@@ -76,7 +76,7 @@ static stet_status open_slots(struct steti_engine *e, stet_error *err)
 static stet_status open_arrays(struct steti_engine *e, stet_error *err)
 {
     size_t rows = (size_t)e->session.limits.max_rows, out = (size_t)e->options.max_out + 1;
-    size_t ints = 6 * rows + 2 * (size_t)e->options.batch_size + 2 * out;
+    size_t slots = (size_t)e->options.batch_size, ints = 6 * rows + 3 * slots + 2 * out;
     int32_t *p = steti_calloc(ints, sizeof *p);
     e->ints = p;
     e->logprob = steti_calloc(rows + out, sizeof *e->logprob);
@@ -90,8 +90,9 @@ static stet_status open_arrays(struct steti_engine *e, stet_error *err)
     e->fork = p + 4 * rows;
     e->side = p + 5 * rows;
     e->lens = p + 6 * rows;
-    e->seq_slot = e->lens + e->options.batch_size;
-    e->check_out = e->seq_slot + e->options.batch_size;
+    e->seq_slot = e->lens + slots;
+    e->list = e->seq_slot + slots;
+    e->check_out = e->list + slots;
     e->branch_predicted = e->check_out + out;
     e->check_logprob = e->logprob + rows;
     return STET_OK;
@@ -124,6 +125,7 @@ stet_status steti_engine_open(const struct steti_model *m, struct steti_backend 
     }
     e->options = *o;
     e->window = window_of(o);
+    e->policy = o->draft;
     steti_model_ops(m)->caps(backend, &caps);
     steti_window_init(&e->follow, e->window, caps.row_tile);
     e->side_window = side_window_of(o);
@@ -151,71 +153,6 @@ void steti_engine_close(struct steti_engine *e)
     steti_free(e->logprob);
     steti_session_close(&e->session);
     steti_free(e);
-}
-
-/* Remembers the first failure only: err keeps the sentence that explains it. */
-static void keep_first(stet_status *first, stet_status st)
-{
-    if (*first == STET_OK) {
-        *first = st;
-    }
-}
-
-/* Decodes the job again with the plain loop, alone in the engine, and compares every token and,
- * where scores are on, every bit of its log probability. */
-static stet_status verify_job(struct steti_engine *e, struct steti_job *job, stet_error *err)
-{
-    struct steti_job again = {.src = job->src,
-                              .n_src = job->n_src,
-                              .n_prompt = job->n_prompt,
-                              .out = e->check_out,
-                              .is_cancelled = job->is_cancelled,
-                              .cancel_ctx = job->cancel_ctx};
-    size_t n = (size_t)job->n_out;
-    stet_status st;
-    again.logprob = e->options.scores && job->logprob != NULL ? e->check_logprob : NULL;
-    e->checking = 1;
-    st = request_run(e, &again, 1, &steti_draft_none, err);
-    e->checking = 0;
-    STETI_TRY(st);
-    job->counts.verified = 1;
-    e->totals.verified++;
-    for (size_t i = 0; i < n && i < (size_t)again.n_out; i++) {
-        if (job->out[i] != again.out[i]) {
-            return steti_fail(
-                err, STET_E_VERIFY,
-                "a sentence of %d tokens: drafted decoding gives token %d at position "
-                "%zu, greedy decoding gives %d",
-                job->n_src, job->out[i], i, again.out[i]);
-        }
-    }
-    if (job->n_out != again.n_out || job->finished != again.finished) {
-        return steti_fail(
-            err, STET_E_VERIFY,
-            "a sentence of %d tokens: drafted decoding gives %d tokens, greedy decoding gives %d",
-            job->n_src, job->n_out, again.n_out);
-    }
-    if (again.logprob != NULL &&
-        memcmp(job->logprob, again.logprob, (n + (size_t)job->finished) * sizeof(float)) != 0) {
-        return steti_fail(
-            err, STET_E_VERIFY,
-            "a sentence of %d tokens: same tokens, but log probabilities with other bits",
-            job->n_src);
-    }
-    return STET_OK;
-}
-
-stet_status steti_engine_run(struct steti_engine *e, struct steti_job *jobs, size_t n,
-                             stet_error *err)
-{
-    stet_status first = request_run(e, jobs, n, e->options.draft, err);
-    for (size_t i = 0; i < n && e->options.verify; i++) {
-        if (jobs[i].status == STET_OK) {
-            jobs[i].status = verify_job(e, &jobs[i], first == STET_OK ? err : NULL);
-            keep_first(&first, jobs[i].status);
-        }
-    }
-    return first;
 }
 
 void steti_engine_totals(const struct steti_engine *e, struct steti_counts *counts,

@@ -50,12 +50,14 @@ struct steti_job {
     int32_t *out; /* room for max_out tokens */
     /* room for max_out + 1 values, or NULL; entry n_out is the end-of-sentence token's */
     float *logprob;
-    /* Asked once before each pass, the first included, by the thread that runs the engine; NULL:
+    /* Only steti_engine_run looks at it. Asked once before each pass, the first included; NULL:
      * never cancelled. Not 0: the sentence ends with STET_E_CANCELLED before that pass, what it
      * emitted so far stays in out (the beginning of what greedy decoding gives), and its place is
      * free for the next sentence. The other sentences' outputs do not change. */
     int (*is_cancelled)(void *ctx);
     void *cancel_ctx;
+    /* Filled when this sentence fails; may be NULL. */
+    stet_error *err;
 
     int n_out;
     int finished; /* 1: ended by itself; 0: cut at max_out */
@@ -65,6 +67,7 @@ struct steti_job {
 
 struct steti_engine_times {
     uint64_t encode_ns, decode_ns;
+    uint64_t encoder_calls, batch_passes; /* each over all sentences that took part */
 };
 
 struct steti_engine;
@@ -84,6 +87,35 @@ void steti_engine_close(struct steti_engine *e); /* NULL is legal */
  * is not STET_OK and the first such failure is described in err and returned. */
 stet_status steti_engine_run(struct steti_engine *e, struct steti_job *jobs, size_t n,
                              stet_error *err);
+
+/* What steti_engine_run is made of, for callers that decide themselves which sentence joins when
+ * (scheduler.h). A slot, 0 .. batch_size - 1, is free, then begun, encoded, passed as often as it
+ * takes until it is done, and ended. The two kinds of calls do not mix: while a slot is not free,
+ * steti_engine_run must not be called. */
+
+/* Takes a job into a free slot. The job, its source and its output stay in place until
+ * steti_engine_end. STET_E_TOO_LONG, STET_E_INVALID: the job is not one for this engine; the slot
+ * stays free. */
+stet_status steti_engine_begin(struct steti_engine *e, int slot, struct steti_job *job);
+
+/* How many tokens the encoder reads at once: of begun slots, end-of-sentence tokens included.
+ * A single sentence is never too long. */
+int steti_engine_encode_rows(const struct steti_engine *e);
+
+/* Runs the encoder over slots that were just begun, and one decoder pass over slots that are
+ * encoded and not done. A sentence that fails has job->status and is done; the others are not
+ * disturbed. Each slot once, in any order. */
+void steti_engine_encode(struct steti_engine *e, const int *slots, int n);
+void steti_engine_pass(struct steti_engine *e, const int *slots, int n);
+int steti_engine_is_done(const struct steti_engine *e, int slot);
+
+/* Frees a slot, whether it is done or not, and counts what it did. */
+void steti_engine_end(struct steti_engine *e, int slot);
+
+/* Option verify: decodes the sentence of an ended job again in this free slot, greedily and alone,
+ * and compares every token and, where scores are on, every bit of its log probabilities. Nothing
+ * else may be in an encoder or decoder pass meanwhile; other slots keep what they have. */
+stet_status steti_engine_verify(struct steti_engine *e, int slot, struct steti_job *job);
 
 void steti_engine_totals(const struct steti_engine *e, struct steti_counts *counts,
                          struct steti_engine_times *times);

@@ -1,5 +1,4 @@
-/* request.h - the state of a sentence in flight, and the loop that moves all of them on. Private to
- * host/engine.
+/* request.h - the state of a sentence in flight. Private to host/engine.
  *
  * A slot's life: free -> admitted (slot of the cache taken) -> encoded -> passes -> done -> free.
  * The cache holds exactly as many rows as tokens were emitted: the row of the last emitted token is
@@ -17,6 +16,7 @@ struct slot {
     int kv; /* slot of the cache */
     /* Rows of this pass: the last emitted token, then the branches one after the other. */
     int first_row, n_rows;
+    int done; /* nothing is left to do but to end it */
     int n_branches;
     struct {
         int index; /* as the policy counts them */
@@ -31,7 +31,7 @@ struct steti_engine {
     const struct steti_spec *spec;
     struct steti_session session;
     struct slot *slots;
-    int n_open, n_active;
+    int n_open;
     int32_t *ints;
     int32_t *ids, *pos, *row_slot, *predicted; /* [max_rows] */
     int32_t *fork, *side;                      /* [max_rows], as in struct steti_decode_batch */
@@ -40,7 +40,8 @@ struct steti_engine {
     float *logprob;                            /* [max_rows] */
     int32_t *check_out;                        /* [max_out + 1], for verify */
     float *check_logprob;                      /* [max_out + 1] */
-    const struct steti_draft_ops *policy;      /* of the current run */
+    int *list;                                 /* [batch_size] slots, for steti_engine_run */
+    const struct steti_draft_ops *policy;      /* the engine's own, or steti_draft_none */
     int checking;                              /* a verifying run: not part of the totals */
     struct steti_counts totals;
     struct steti_engine_times times;
@@ -59,9 +60,5 @@ stet_status slot_commit(struct steti_engine *e, struct slot *s, int *done, stet_
 int follows_load(const struct steti_engine *e);
 /* Leaves the draft of this pass out. */
 void slot_drop_draft(struct slot *s);
-
-/* Decodes all jobs with `policy`: the engine's own, or steti_draft_none. */
-stet_status request_run(struct steti_engine *e, struct steti_job *jobs, size_t n,
-                        const struct steti_draft_ops *policy, stet_error *err);
 
 #endif

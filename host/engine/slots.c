@@ -1,0 +1,215 @@
+/* Slots one pass at a time: take a sentence in, encode, pass, let it go. */
+#include <string.h>
+
+#include "request.h"
+
+static stet_status check_job(const struct steti_engine *e, const struct steti_job *job)
+{
+    if (job->n_src < 0 || job->n_src > e->options.max_src) {
+        return steti_fail(job->err, STET_E_TOO_LONG,
+                          "sentence of %d tokens, the engine's limit is %d", job->n_src,
+                          e->options.max_src);
+    }
+    if (job->n_prompt < 0 || job->n_prompt > job->n_src) {
+        return steti_fail(job->err, STET_E_INVALID, "a prompt of %d tokens in a sentence of %d",
+                          job->n_prompt, job->n_src);
+    }
+    for (int i = 0; i < job->n_src; i++) {
+        if (job->src[i] < 0 || job->src[i] >= e->spec->vocab_size) {
+            return steti_fail(job->err, STET_E_INVALID,
+                              "token %d at position %d is not in the vocabulary of %d", job->src[i],
+                              i, e->spec->vocab_size);
+        }
+    }
+    return STET_OK;
+}
+
+static void begin_draft(const struct steti_engine *e, struct slot *s)
+{
+    const struct steti_job *job = s->job;
+    const int32_t *text = job->n_prompt > 0 ? job->src + job->n_prompt : job->src;
+    e->policy->begin(s->draft, text, job->n_src - job->n_prompt);
+}
+
+stet_status steti_engine_begin(struct steti_engine *e, int slot, struct steti_job *job)
+{
+    struct slot *s = &e->slots[slot];
+    job->n_out = 0;
+    job->finished = 0;
+    memset(&job->counts, 0, sizeof job->counts);
+    job->status = check_job(e, job);
+    STETI_TRY(job->status);
+    s->job = job;
+    s->done = 0;
+    s->kv = steti_kv_acquire(&e->session.kv);
+    begin_draft(e, s);
+    return STET_OK;
+}
+
+int steti_engine_encode_rows(const struct steti_engine *e)
+{
+    return e->session.limits.max_rows;
+}
+
+static void fail_slot(struct slot *s, stet_status st)
+{
+    s->job->status = st;
+    s->done = 1;
+}
+
+static stet_status encode_rows(struct steti_engine *e, const int *slots, int n, stet_error *err)
+{
+    struct steti_encode_batch b = {n, 0, e->ids, e->lens, e->seq_slot};
+    for (int i = 0; i < n; i++) {
+        const struct slot *s = &e->slots[slots[i]];
+        int n_src = s->job->n_src;
+        if (n_src > 0) {
+            memcpy(e->ids + b.n_rows, s->job->src, (size_t)n_src * sizeof *e->ids);
+        }
+        e->ids[b.n_rows + n_src] = e->spec->eos_id;
+        e->lens[i] = n_src + 1;
+        e->seq_slot[i] = s->kv;
+        b.n_rows += n_src + 1;
+    }
+    return steti_model_encode(&e->session, &b, err);
+}
+
+/* As many slots from the front as fit into one encoder call: at least one. */
+static int encode_share(const struct steti_engine *e, const int *slots, int n)
+{
+    int rows = 0, k = 0;
+    while (k < n) {
+        rows += e->slots[slots[k]].job->n_src + 1;
+        if (k > 0 && rows > e->session.limits.max_rows) {
+            break;
+        }
+        k++;
+    }
+    return k;
+}
+
+void steti_engine_encode(struct steti_engine *e, const int *slots, int n)
+{
+    uint64_t start = steti_now(e->options.clock);
+    for (int at = 0, k; at < n; at += k) {
+        k = encode_share(e, slots + at, n - at);
+        e->times.encoder_calls += !e->checking;
+        /* Where a whole call fails, each sentence is tried alone: only the one at fault fails. */
+        if (encode_rows(e, slots + at, k, NULL) == STET_OK) {
+            continue;
+        }
+        for (int i = at; i < at + k; i++) {
+            struct slot *s = &e->slots[slots[i]];
+            stet_status st = encode_rows(e, slots + i, 1, s->job->err);
+            if (st != STET_OK) {
+                fail_slot(s, st);
+            }
+        }
+    }
+    e->times.encode_ns += e->checking ? 0 : steti_now(e->options.clock) - start;
+}
+
+static stet_status decode_rows(struct steti_engine *e, int first, int n, stet_error *err)
+{
+    struct steti_decode_batch b = {.n_rows = n,
+                                   .ids = e->ids + first,
+                                   .pos = e->pos + first,
+                                   .slots = e->row_slot + first,
+                                   .out_ids = e->predicted + first,
+                                   .out_logprob = e->options.scores ? e->logprob + first : NULL,
+                                   .fork = e->side_window > 0 ? e->fork + first : NULL,
+                                   .side = e->side_window > 0 ? e->side + first : NULL};
+    return steti_model_decode(&e->session, &b, err);
+}
+
+/* The rows of one sentence alone. A draft that breaks the model (a NaN behind a token that greedy
+ * decoding would never read) is dropped: the sentence fails only where it fails without drafts. */
+static stet_status decode_alone(struct steti_engine *e, struct slot *s)
+{
+    if (s->n_rows > 1) {
+        if (decode_rows(e, s->first_row, s->n_rows, NULL) == STET_OK) {
+            return STET_OK;
+        }
+        slot_drop_draft(s);
+    }
+    return decode_rows(e, s->first_row, 1, s->job->err);
+}
+
+static void commit(struct steti_engine *e, struct slot *s)
+{
+    stet_status st = slot_commit(e, s, &s->done, s->job->err);
+    if (st != STET_OK) {
+        fail_slot(s, st);
+    }
+}
+
+/* One pass failed: runs each sentence's rows alone, so that only the sentence at fault fails. */
+static void decode_one_by_one(struct steti_engine *e, const int *slots, int n)
+{
+    for (int i = 0; i < n; i++) {
+        struct slot *s = &e->slots[slots[i]];
+        stet_status st = decode_alone(e, s);
+        if (st != STET_OK) {
+            fail_slot(s, st);
+        } else {
+            commit(e, s);
+        }
+    }
+}
+
+/* Shares the rows of a pass out: what one sentence does not draft is left to those after it. */
+static int plan_rows(struct steti_engine *e, const int *slots, int n)
+{
+    int rows = 0;
+    for (int i = 0; i < n; i++) {
+        int share = (e->session.limits.max_rows - rows) / (n - i) - 1;
+        rows = slot_plan(e, &e->slots[slots[i]], rows, share);
+    }
+    return rows;
+}
+
+void steti_engine_pass(struct steti_engine *e, const int *slots, int n)
+{
+    uint64_t start = steti_now(e->options.clock);
+    int rows;
+    if (n == 0) {
+        return;
+    }
+    if (follows_load(e)) {
+        e->window = steti_window_choose(&e->follow, n);
+    }
+    rows = plan_rows(e, slots, n);
+    e->times.batch_passes += !e->checking;
+    if (decode_rows(e, 0, rows, NULL) != STET_OK) {
+        decode_one_by_one(e, slots, n);
+    } else {
+        if (follows_load(e)) {
+            steti_window_observe_pass(&e->follow, rows, steti_now(e->options.clock) - start);
+        }
+        for (int i = 0; i < n; i++) {
+            commit(e, &e->slots[slots[i]]);
+        }
+    }
+    e->times.decode_ns += e->checking ? 0 : steti_now(e->options.clock) - start;
+}
+
+int steti_engine_is_done(const struct steti_engine *e, int slot)
+{
+    return e->slots[slot].done;
+}
+
+void steti_engine_end(struct steti_engine *e, int slot)
+{
+    struct slot *s = &e->slots[slot];
+    struct steti_job *job = s->job;
+    if (!e->checking) {
+        job->counts.reentries = (uint64_t)e->policy->reentries(s->draft);
+        e->totals.passes += job->counts.passes;
+        e->totals.rows += job->counts.rows;
+        e->totals.drafted += job->counts.drafted;
+        e->totals.accepted += job->counts.accepted;
+        e->totals.reentries += job->counts.reentries;
+    }
+    steti_kv_release(&e->session.kv, s->kv);
+    s->job = NULL;
+}
