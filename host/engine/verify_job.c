@@ -61,8 +61,7 @@ stet_status steti_engine_verify(struct steti_engine *e, int slot, struct steti_j
     job->counts.verified = 1;
     e->totals.verified++;
     STETI_TRY(compare_tokens(job, &again));
-    if (again.logprob != NULL &&
-        memcmp(job->logprob, again.logprob, scored * sizeof(float)) != 0) {
+    if (again.logprob != NULL && memcmp(job->logprob, again.logprob, scored * sizeof(float)) != 0) {
         return steti_fail(
             job->err, STET_E_VERIFY,
             "a sentence of %d tokens: same tokens, but log probabilities with other bits",
