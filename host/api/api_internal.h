@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "api_budget.h"
 #include "api_options.h"
 #include "edits.h"
 #include "engine.h"
@@ -22,19 +23,13 @@ struct stet_model {
     struct steti_tokenizer *tokenizer;
     struct piece_table pieces;
     struct steti_model *net;
+    size_t bytes; /* that it holds */
 };
 
-struct stet_engine {
-    pthread_mutex_t lock; /* one call at a time */
-    pthread_cond_t idle;  /* no call is running or waiting */
-    _Atomic int callers;  /* running or waiting */
-    pid_t pid;
-    struct api_options options;
-    stet_model *model;
-    struct steti_backend *backend;
-    struct steti_engine *core;
-    size_t memory_bytes;
-    stet_stats totals;
+struct api_sentence {
+    stet_sentence out;
+    uint32_t seq; /* place in the request */
+    size_t first_edit, n_edits;
 };
 
 struct stet_result {
@@ -45,9 +40,19 @@ struct stet_result {
     float *edit_score;        /* [edits] */
     uint32_t *edit_sentence;  /* [edits] */
     size_t cap_edits;
-    stet_sentence *sentences;
+    struct api_sentence *sentences; /* in the order they were done, after result_seal of the text */
     size_t n_sentences, cap_sentences;
+    int32_t *tokens; /* of a request of tokens: the source, after it is done the output */
+    size_t n_tokens;
     stet_stats stats;
+    /* On the way to the caller */
+    struct stet_result *next;
+    uint64_t id, tag;
+    stet_status status;
+    char message[sizeof((stet_event *)0)->message];
+    struct api_budget *budget;
+    size_t charged; /* bytes taken from the budget */
+    size_t extra;   /* bytes held on its behalf elsewhere */
 };
 
 /* Opens the pieces of a model; used by load and inspect. `what` receives how far it came. */
@@ -58,7 +63,7 @@ void api_model_close(stet_model *m);
 /* The engine that follows from the options, the model and the device. */
 struct api_plan {
     struct steti_engine_options engine;
-    size_t bytes; /* that it reserves */
+    size_t bytes; /* that it reserves, the requests' texts and results not counted */
 };
 
 /* Fills in what the options leave open and checks lengths and memory_limit. STET_E_INVALID,
@@ -75,23 +80,38 @@ stet_error *api_error(stet_error *err, stet_error *local);
  * length. */
 void api_copy_report(const struct steti_buf *b, char *buf, size_t cap, size_t *needed);
 
-/* Result building (result.c). */
-stet_status result_new(const char *text, size_t len, stet_result **out, stet_error *err);
-/* Appends the edits of one sentence; logprob may be NULL. */
+/* ---- Results (result.c, result_build.c) ---- */
+
+/* An empty result, charged for what it is expected to hold. STET_E_BUSY: the budget is used up;
+ * STET_E_NOMEM: it would be too small even when empty. */
+struct result_source {
+    const char *text; /* copied */
+    size_t len;
+    const int32_t *tokens; /* or these */
+    size_t n_tokens;
+};
+stet_status result_new(const struct result_source *source, struct api_budget *budget,
+                       stet_result **out, stet_error *err);
+
+/* Adds the edits of one sentence; sentences may come in any order. */
 struct result_sentence {
     const struct steti_tokenizer *tokenizer;
     size_t begin, end; /* in the source */
+    uint32_t seq;      /* 0, 1, ..: its place among the request's sentences */
     const struct steti_piece *pieces;
-    size_t n_pieces;
-    const int32_t *ids; /* the same pieces as tokens */
-    const struct steti_job *job;
+    const struct steti_job *job; /* its source is the ids of the pieces; logprob may be NULL */
 };
 stet_status result_add_sentence(stet_result *r, const struct result_sentence *s, stet_error *err);
-/* Applies the edits and makes the corrected text. */
+/* The output of a request of tokens. */
+stet_status result_set_tokens(stet_result *r, const struct steti_job *job, stet_error *err);
+/* Puts the sentences in order, applies the edits and makes the corrected text. */
 stet_status result_seal(stet_result *r, stet_error *err);
 
-/* Text of many requests through the engine (correct.c). The lock is held. */
-stet_status correct_requests(stet_engine *g, const stet_request *requests, size_t n,
-                             stet_result **results, stet_status *statuses, stet_error *err);
+/* Charges for what it really holds. STET_E_NOMEM: more than the budget has left. */
+stet_status result_charge(stet_result *r, stet_error *err);
+/* The caller has it now. */
+void result_uncharge(stet_result *r);
+/* A failed request: frees everything but the message. */
+void result_strip(stet_result *r);
 
 #endif

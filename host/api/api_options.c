@@ -18,6 +18,8 @@ void api_options_defaults(struct api_options *o)
     o->draft_window = STETI_WINDOW_AUTO;
     o->drafts = API_ALL_DRAFTS;
     o->batch_size = 8;
+    o->queue_size = 1024;
+    o->queue_tokens = 1 << 20;
 }
 
 typedef stet_status (*setter)(struct api_options *o, const char *key, const char *value,
@@ -159,7 +161,7 @@ static stet_status set_window(struct api_options *o, const char *key, const char
 static stet_status set_batch(struct api_options *o, const char *key, const char *value,
                              stet_error *err)
 {
-    return parse_int(key, value, 1, API_CHUNK_SENTENCES, &o->batch_size, err);
+    return parse_int(key, value, 1, API_MAX_BATCH, &o->batch_size, err);
 }
 
 static stet_status set_replay_batch(struct api_options *o, const char *key, const char *value,
@@ -202,6 +204,24 @@ static stet_status set_memory(struct api_options *o, const char *key, const char
     return STET_OK;
 }
 
+static stet_status set_queue_size(struct api_options *o, const char *key, const char *value,
+                                  stet_error *err)
+{
+    return parse_int(key, value, 1, API_MAX_QUEUE, &o->queue_size, err);
+}
+
+static stet_status set_queue_tokens(struct api_options *o, const char *key, const char *value,
+                                    stet_error *err)
+{
+    return parse_int(key, value, 1, INT32_MAX, &o->queue_tokens, err);
+}
+
+static stet_status set_queue_delay(struct api_options *o, const char *key, const char *value,
+                                   stet_error *err)
+{
+    return parse_int(key, value, 0, INT32_MAX, &o->queue_delay_ms, err);
+}
+
 static stet_status set_verify(struct api_options *o, const char *key, const char *value,
                               stet_error *err)
 {
@@ -231,6 +251,9 @@ static const struct {
     {"max_input_length", API_SCOPE_ENGINE, set_max_input},
     {"max_decoding_length", API_SCOPE_ENGINE, set_max_output},
     {"memory_limit", API_SCOPE_ENGINE, set_memory},
+    {"queue_size", API_SCOPE_ENGINE, set_queue_size},
+    {"queue_tokens", API_SCOPE_ENGINE, set_queue_tokens},
+    {"queue_delay_ms", API_SCOPE_ENGINE, set_queue_delay},
     {"verify", API_SCOPE_ENGINE, set_verify},
     {"scores", API_SCOPE_ENGINE, set_scores},
 };

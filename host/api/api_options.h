@@ -7,8 +7,8 @@
 
 /* Longest sentence or output that an option may ask for. */
 #define API_MAX_TOKENS 65536
-/* Sentences that one call decodes before it takes in more text: no batch can be larger. */
-#define API_CHUNK_SENTENCES 256
+#define API_MAX_BATCH 1024
+#define API_MAX_QUEUE (1 << 20)
 
 enum api_scope { API_SCOPE_MODEL = 1, API_SCOPE_ENGINE = 2, API_SCOPE_REPLAY = 4 };
 enum api_compute { API_COMPUTE_AUTO, API_COMPUTE_F32, API_COMPUTE_I8 };
@@ -24,6 +24,7 @@ struct api_options {
     int batch_size;
     int max_input, max_output; /* 0 = choose */
     size_t memory_limit;       /* 0 = none */
+    int queue_size, queue_tokens, queue_delay_ms;
     int verify, scores;
 };
 

@@ -2,9 +2,13 @@
 #include <unistd.h>
 
 #include "alloc.h"
-#include "api_internal.h"
+#include "engine_state.h"
+#include "thread.h"
 
 #define DEFAULT_LENGTH 256 /* tokens, where the model has positions for as many */
+#define WORKING_BYTES 65536u
+#define WORKING_BYTES_A_TOKEN 2048u
+#define LEAST_REQUEST_BYTES 65536u
 
 /* Sentences and outputs must fit into the position table: start or end-of-sentence token
  * included. */
@@ -22,24 +26,24 @@ static stet_status resolve_lengths(const stet_model *m, struct api_options *o, s
     return STET_OK;
 }
 
-static stet_status check_memory(const stet_model *m, const struct api_options *o,
-                                const struct api_plan *plan, stet_error *err)
+/* For tokenizing and aligning one sentence at a time. */
+static size_t working_bytes(const struct api_options *o)
 {
-    struct steti_backend_caps caps;
-    size_t total;
-    m->ops->caps(m->backend, &caps);
-    total = plan->bytes + caps.weight_bytes;
-    if (plan->bytes == 0) {
-        return steti_fail(
-            err, STET_E_INVALID,
-            "batch_size %d with these lengths needs more memory than can be addressed",
-            o->batch_size);
-    }
+    return WORKING_BYTES + WORKING_BYTES_A_TOKEN * ((size_t)o->max_input + (size_t)o->max_output);
+}
+
+/* The memory that is needed whatever requests come, and the least that these must have. */
+static stet_status check_memory(const stet_model *m, const struct api_options *o, size_t engine,
+                                stet_error *err)
+{
+    size_t total = m->bytes + engine + working_bytes(o) + LEAST_REQUEST_BYTES;
     if (o->memory_limit != 0 && total > o->memory_limit) {
         return steti_fail(err, STET_E_NOMEM,
-                          "memory_limit is %zu bytes, but %zu are needed (weights %zu, engine "
-                          "%zu); lower batch_size, max_input_length or max_decoding_length",
-                          o->memory_limit, total, caps.weight_bytes, plan->bytes);
+                          "memory_limit is %zu bytes, but %zu are needed (model %zu, engine %zu, "
+                          "requests at least %u); lower batch_size, queue_size, max_input_length "
+                          "or max_decoding_length",
+                          o->memory_limit, total, m->bytes, engine + working_bytes(o),
+                          LEAST_REQUEST_BYTES);
     }
     return STET_OK;
 }
@@ -61,12 +65,16 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
                                                  .pieces = m->pieces.data,
                                                  .n_pieces = m->pieces.n};
     plan->bytes = steti_engine_bytes(steti_model_spec(m->net), &plan->engine);
-    if (plan->bytes != 0) { /* the outputs of a chunk of sentences, and their scores */
-        plan->bytes += (size_t)API_CHUNK_SENTENCES * ((size_t)o->max_output + 1) * sizeof(float) *
-                       (o->scores ? 2 : 1);
-        plan->bytes += steti_engine_scratch_bytes(m->net, backend, &plan->engine);
+    if (plan->bytes == 0) {
+        return steti_fail(
+            err, STET_E_INVALID,
+            "batch_size %d with these lengths needs more memory than can be addressed",
+            o->batch_size);
     }
-    return check_memory(m, o, plan, err);
+    plan->bytes += steti_engine_scratch_bytes(m->net, backend, &plan->engine);
+    plan->bytes += engine_slots_bytes(o) + (size_t)o->queue_size * sizeof(struct api_request) +
+                   steti_sched_bytes(o->queue_size, o->batch_size) + sizeof(stet_engine);
+    return check_memory(m, o, plan->bytes, err);
 }
 
 static stet_status open_core(stet_engine *g, stet_error *err)
@@ -75,23 +83,99 @@ static stet_status open_core(stet_engine *g, stet_error *err)
     struct api_plan plan;
     STETI_TRY(g->model->ops->open(&bo, &g->backend, err));
     STETI_TRY(api_plan_engine(g->model, &g->options, g->backend, &plan, err));
-    g->memory_bytes = plan.bytes;
     return steti_engine_open(g->model->net, g->backend, &plan.engine, &g->core, err);
+}
+
+static stet_status open_scheduler(stet_engine *g, stet_error *err)
+{
+    struct steti_backend_caps caps;
+    struct steti_sched_options o = {.max_requests = g->options.queue_size,
+                                    .n_slots = g->options.batch_size,
+                                    .encode_rows = steti_engine_encode_rows(g->core),
+                                    .clock = steti_clock_system(),
+                                    .ops = &engine_work_ops,
+                                    .ctx = g};
+    g->model->ops->caps(g->backend, &caps);
+    o.encode_worth = caps.row_tile;
+    return steti_sched_open(&o, &g->sched, err);
+}
+
+static stet_status open_table(stet_engine *g, stet_error *err)
+{
+    size_t n = (size_t)g->options.queue_size;
+    g->requests = steti_calloc(n, sizeof *g->requests);
+    if (g->requests == NULL) {
+        return steti_fail_nomem(err, "the table of requests", n * sizeof *g->requests);
+    }
+    for (size_t i = 0; i < n; i++) {
+        g->requests[i].next = i + 1 < n ? (int)i + 1 : -1;
+    }
+    g->inbox_first = -1;
+    g->inbox_last = -1;
+    g->admission =
+        (struct steti_admission){.max_requests = n,
+                                 .max_tokens = (uint64_t)g->options.queue_tokens,
+                                 .max_delay_ns = (uint64_t)g->options.queue_delay_ms * 1000000u,
+                                 .ns_per_token = steti_sched_ns_per_token(g->sched)};
+    return STET_OK;
+}
+
+/* What is left of memory_limit belongs to the requests. */
+static stet_status open_budget(stet_engine *g, int64_t balance_before, stet_error *err)
+{
+    size_t limit = g->options.memory_limit, rest = 0;
+    g->memory_bytes = (size_t)(steti_alloc_thread_balance() - balance_before);
+    STETI_TRY(check_memory(g->model, &g->options, g->memory_bytes, err));
+    if (limit != 0) {
+        rest = limit - g->model->bytes - g->memory_bytes - working_bytes(&g->options);
+    }
+    g->budget = budget_new(rest);
+    return g->budget != NULL ? STET_OK : steti_fail_nomem(err, "an engine", sizeof *g);
+}
+
+static stet_status open_engine(stet_engine *g, int64_t balance_before, stet_error *err)
+{
+    int rc;
+    STETI_TRY(open_core(g, err));
+    STETI_TRY(open_scheduler(g, err));
+    STETI_TRY(open_table(g, err));
+    STETI_TRY(engine_slots_open(g, err));
+    STETI_TRY(open_budget(g, balance_before, err));
+    rc = steti_thread_start(&g->thread, engine_thread, g);
+    if (rc != 0) {
+        return steti_fail(err, STET_E_NOMEM, "the engine's thread cannot be started: %s",
+                          strerror(rc));
+    }
+    g->has_thread = 1;
+    return STET_OK;
 }
 
 static void close_engine(stet_engine *g)
 {
+    engine_slots_close(g);
+    steti_sched_close(g->sched);
     steti_engine_close(g->core);
     g->model->ops->close(g->backend);
     stet_model_release(g->model);
-    pthread_cond_destroy(&g->idle);
+    budget_release(g->budget);
+    steti_free(g->requests);
+    pthread_cond_destroy(&g->changed);
+    pthread_cond_destroy(&g->work);
     pthread_mutex_destroy(&g->lock);
     steti_free(g);
+}
+
+static int init_locks(stet_engine *g)
+{
+    int rc = pthread_mutex_init(&g->lock, NULL);
+    rc = rc == 0 ? steti_cond_init(&g->work) : rc;
+    return rc == 0 ? steti_cond_init(&g->changed) : rc;
 }
 
 stet_status stet_engine_create(stet_model *model, const stet_option *options, size_t n_options,
                                stet_engine **out, stet_error *err)
 {
+    int64_t before = steti_alloc_thread_balance();
     stet_engine *g;
     stet_error local;
     stet_status st;
@@ -104,18 +188,17 @@ stet_status stet_engine_create(stet_model *model, const stet_option *options, si
                           "stet_engine_create: model and out must not be NULL");
     }
     g = steti_calloc(1, sizeof *g);
-    if (g == NULL) {
+    if (g == NULL || init_locks(g) != 0) {
+        steti_free(g);
         return steti_fail_nomem(err, "an engine", sizeof *g);
     }
-    pthread_mutex_init(&g->lock, NULL);
-    pthread_cond_init(&g->idle, NULL);
     g->pid = getpid();
     g->model = model;
     stet_model_retain(model);
     api_options_defaults(&g->options);
     STETI_TRY_GOTO(api_options_parse(options, n_options, API_SCOPE_ENGINE, &g->options, err), st,
                    fail);
-    STETI_TRY_GOTO(open_core(g, err), st, fail);
+    STETI_TRY_GOTO(open_engine(g, before, err), st, fail);
     *out = g;
     return STET_OK;
 fail:
@@ -123,17 +206,24 @@ fail:
     return st;
 }
 
-/* A call counts from before it waits for the lock, so that destroy waits for it as well. */
-static void enter_engine(stet_engine *g)
+stet_status engine_enter(stet_engine *g, stet_error *err)
 {
-    atomic_fetch_add(&g->callers, 1);
+    if (g->pid != getpid()) {
+        /* another thread may have held the lock when the process was forked */
+        return steti_fail(err, STET_E_FORKED,
+                          "the engine was made before fork(); create one in this process");
+    }
     pthread_mutex_lock(&g->lock);
+    g->callers++;
+    pthread_mutex_unlock(&g->lock);
+    return STET_OK;
 }
 
-static void leave_engine(stet_engine *g)
+void engine_leave(stet_engine *g)
 {
-    if (atomic_fetch_sub(&g->callers, 1) == 1) {
-        pthread_cond_broadcast(&g->idle);
+    pthread_mutex_lock(&g->lock);
+    if (--g->callers == 0) {
+        pthread_cond_broadcast(&g->changed);
     }
     pthread_mutex_unlock(&g->lock);
 }
@@ -144,54 +234,58 @@ void stet_engine_destroy(stet_engine *engine)
         return; /* a child of fork() has none of the engine's threads to join */
     }
     pthread_mutex_lock(&engine->lock);
-    while (atomic_load(&engine->callers) > 0) {
-        pthread_cond_wait(&engine->idle, &engine->lock);
+    while (engine->callers > 0) {
+        pthread_cond_wait(&engine->changed, &engine->lock);
     }
+    engine->is_stopping = 1;
+    pthread_cond_signal(&engine->work);
     pthread_mutex_unlock(&engine->lock);
+    pthread_join(engine->thread, NULL);
     close_engine(engine);
 }
 
-static stet_status check_call(const stet_engine *g, const stet_request *requests, size_t n,
-                              stet_result **results, stet_error *err)
-{
-    if (g == NULL || (n > 0 && (requests == NULL || results == NULL))) {
-        return steti_fail(err, STET_E_INVALID,
-                          "stet_correct_batch: engine, requests and results must not be NULL");
-    }
-    if (g->pid != getpid()) {
-        return steti_fail(err, STET_E_FORKED,
-                          "the engine was made before fork(); create one in this process");
-    }
-    return STET_OK;
-}
-
-stet_status stet_correct_batch(stet_engine *engine, const stet_request *requests, size_t n,
-                               stet_result **results, stet_status *statuses, stet_error *err)
+stet_status stet_engine_drain(stet_engine *engine, uint64_t deadline_ns, stet_error *err)
 {
     stet_error local;
-    stet_status st;
+    uint64_t left;
     err = api_error(err, &local);
-    st = check_call(engine, requests, n, results, err);
-    for (size_t i = 0; i < n; i++) {
-        if (results != NULL) {
-            results[i] = NULL;
-        }
-        if (statuses != NULL) {
-            statuses[i] = st;
+    if (engine == NULL) {
+        return steti_fail(err, STET_E_INVALID, "stet_engine_drain: engine must not be NULL");
+    }
+    STETI_TRY(engine_enter(engine, err));
+    pthread_mutex_lock(&engine->lock);
+    engine->is_draining = 1;
+    while (engine->admission.requests > 0) {
+        if (deadline_ns == 0) {
+            pthread_cond_wait(&engine->changed, &engine->lock);
+        } else if (steti_cond_wait_until(&engine->changed, &engine->lock, deadline_ns) != 0) {
+            break;
         }
     }
-    STETI_TRY(st);
-    enter_engine(engine);
-    st = correct_requests(engine, requests, n, results, statuses, err);
-    leave_engine(engine);
-    return st;
+    left = engine->admission.requests;
+    pthread_mutex_unlock(&engine->lock);
+    engine_leave(engine);
+    return left == 0 ? STET_OK
+                     : steti_fail(err, STET_E_DEADLINE, "%llu requests are still in flight",
+                                  (unsigned long long)left);
 }
 
-stet_status stet_correct(stet_engine *engine, const char *text, size_t len, stet_result **out,
-                         stet_error *err)
+int32_t stet_engine_health(const stet_engine *engine)
 {
-    stet_request r = {.struct_size = sizeof r, .text = text, .len = len};
-    return stet_correct_batch(engine, &r, 1, out, NULL, err);
+    stet_engine *g = (stet_engine *)(uintptr_t)engine;
+    int32_t health;
+    if (engine == NULL) {
+        return STET_E_INVALID;
+    }
+    if (engine->pid != getpid()) {
+        return STET_E_FORKED;
+    }
+    pthread_mutex_lock(&g->lock);
+    health = g->is_dead       ? STET_HEALTH_DEAD
+             : g->is_draining ? STET_HEALTH_DRAINING
+                              : STET_HEALTH_READY;
+    pthread_mutex_unlock(&g->lock);
+    return health;
 }
 
 static stet_status copy_stats(const stet_stats *from, stet_stats *out)
@@ -207,19 +301,19 @@ static stet_status copy_stats(const stet_stats *from, stet_stats *out)
 
 stet_status stet_engine_stats(stet_engine *engine, stet_stats *out)
 {
-    stet_status st;
+    stet_stats now;
     if (engine == NULL || out == NULL) {
         return STET_E_INVALID;
     }
-    if (engine->pid != getpid()) {
-        /* another thread may have held the lock when the process was forked */
-        return STET_E_FORKED;
-    }
-    enter_engine(engine);
-    engine->totals.memory_bytes = engine->memory_bytes;
-    st = copy_stats(&engine->totals, out);
-    leave_engine(engine);
-    return st;
+    STETI_TRY(engine_enter(engine, NULL));
+    pthread_mutex_lock(&engine->lock);
+    now = engine->totals;
+    now.memory_bytes = engine->memory_bytes;
+    now.running = engine->running;
+    now.waiting = engine->live > engine->running ? engine->live - engine->running : 0;
+    pthread_mutex_unlock(&engine->lock);
+    engine_leave(engine);
+    return copy_stats(&now, out);
 }
 
 stet_status stet_result_stats(const stet_result *result, stet_stats *out)

@@ -9,6 +9,11 @@
 
 #define DEFAULT_MAX_THREADS 4
 
+uint64_t stet_clock_ns(void)
+{
+    return steti_now(steti_clock_system());
+}
+
 const char *stet_version(void)
 {
     return STET_VERSION;
@@ -105,6 +110,7 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
                            stet_error *err)
 {
     struct steti_backend_options bo = {.threads = 1};
+    int64_t before = steti_alloc_thread_balance();
     stet_model *m = steti_calloc(1, sizeof *m);
     stet_status st;
     *out = NULL;
@@ -119,6 +125,7 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
     STETI_TRY_GOTO(steti_tokenizer_open(path, &m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(piece_table_init(&m->pieces, m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(open_net(m, path, err), st, fail);
+    m->bytes = (size_t)(steti_alloc_thread_balance() - before);
     *out = m;
     return STET_OK;
 fail:

@@ -17,6 +17,7 @@ static struct {
 } hooks;
 
 static _Atomic uint64_t stat_calls, stat_live_count, stat_live_bytes, stat_peak_bytes;
+static _Thread_local int64_t thread_balance;
 static _Atomic uint64_t fail_at; /* call number that fails; 0 = never */
 static _Atomic int fail_sticky;
 
@@ -46,6 +47,11 @@ static void count_block(size_t size)
     }
 }
 
+static size_t whole_size(size_t size)
+{
+    return STETI_ALIGN + (size + STETI_ALIGN - 1) / STETI_ALIGN * STETI_ALIGN;
+}
+
 void *steti_malloc(size_t size)
 {
     uint64_t call = atomic_fetch_add(&stat_calls, 1) + 1;
@@ -54,7 +60,7 @@ void *steti_malloc(size_t size)
     if (must_fail(call) || size > SIZE_MAX / 2 - 2 * STETI_ALIGN) {
         return NULL;
     }
-    total = STETI_ALIGN + (size + STETI_ALIGN - 1) / STETI_ALIGN * STETI_ALIGN;
+    total = whole_size(size);
     block = hooks.mem_alloc != NULL ? hooks.mem_alloc(hooks.ctx, total, STETI_ALIGN)
                                     : aligned_alloc(STETI_ALIGN, total);
     if (block == NULL) {
@@ -62,6 +68,7 @@ void *steti_malloc(size_t size)
     }
     ((struct header *)(void *)block)->size = size;
     count_block(size);
+    thread_balance += (int64_t)total;
     return block + STETI_ALIGN;
 }
 
@@ -81,9 +88,9 @@ void steti_free(void *p)
     size = h->size;
     atomic_fetch_sub(&stat_live_bytes, size);
     atomic_fetch_sub(&stat_live_count, 1);
+    thread_balance -= (int64_t)whole_size(size);
     if (hooks.mem_free != NULL) {
-        hooks.mem_free(hooks.ctx, h,
-                       STETI_ALIGN + (size + STETI_ALIGN - 1) / STETI_ALIGN * STETI_ALIGN);
+        hooks.mem_free(hooks.ctx, h, whole_size(size));
     } else {
         free(h);
     }
@@ -151,6 +158,11 @@ void steti_alloc_get_stats(struct steti_alloc_stats *out)
     out->live_count = atomic_load(&stat_live_count);
     out->live_bytes = atomic_load(&stat_live_bytes);
     out->peak_bytes = atomic_load(&stat_peak_bytes);
+}
+
+int64_t steti_alloc_thread_balance(void)
+{
+    return thread_balance;
 }
 
 void steti_alloc_fail_nth(uint64_t nth, int sticky)

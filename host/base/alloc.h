@@ -39,6 +39,10 @@ struct steti_alloc_stats {
 };
 void steti_alloc_get_stats(struct steti_alloc_stats *out);
 
+/* Bytes that this thread asked the system or the host for, headers included, less what it gave
+ * back: the difference of two values is what the code between them holds. */
+int64_t steti_alloc_thread_balance(void);
+
 /* Fail-the-Nth mode: the nth allocation from now (1 = the next one) and, when `sticky`, all after
  * it return NULL. 0 switches the mode off. */
 void steti_alloc_fail_nth(uint64_t nth, int sticky);

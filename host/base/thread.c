@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "alloc.h"
 
@@ -16,6 +18,7 @@
 
 /* How often a waiting thread looks before it sleeps: some tens of microseconds. */
 #define SPIN_LIMIT 4000
+#define NS_PER_S 1000000000u
 
 /* A loop is published by raising `epoch`; each worker with index < n_parts runs its part and lowers
  * `pending`. `sleepers` is only touched under the mutex, so a worker cannot miss the epoch it goes
@@ -39,6 +42,37 @@ struct worker_arg {
     struct steti_pool *pool;
     int index;
 };
+
+int steti_thread_start(pthread_t *thread, void *(*main)(void *), void *arg)
+{
+    sigset_t all, before;
+    int rc;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(thread, NULL, main, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+int steti_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    int rc = pthread_condattr_init(&attr);
+    if (rc != 0) {
+        return rc;
+    }
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    rc = pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+    return rc;
+}
+
+int steti_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t end_ns)
+{
+    struct timespec until = {.tv_sec = (time_t)(end_ns / NS_PER_S),
+                             .tv_nsec = (long)(end_ns % NS_PER_S)};
+    return pthread_cond_timedwait(cond, lock, &until);
+}
 
 static void sleep_until(struct steti_pool *p, uint32_t seen)
 {
@@ -90,7 +124,7 @@ static stet_status start_worker(struct steti_pool *p, int index, stet_error *err
     }
     arg->pool = p;
     arg->index = index;
-    rc = pthread_create(&p->threads[index], NULL, worker_main, arg);
+    rc = steti_thread_start(&p->threads[index], worker_main, arg);
     if (rc != 0) {
         steti_free(arg);
         return steti_fail(err, STET_E_DEVICE, "thread %d of %d cannot be started: %s", index + 1,

@@ -7,7 +7,19 @@
 #ifndef STETI_THREAD_H
 #define STETI_THREAD_H
 
+#include <pthread.h>
+#include <stdint.h>
+
 #include "status.h"
+
+/* Starts a thread that receives no signal: the host program's handlers run on its own threads.
+ * Returns 0 or what pthread_create says. */
+int steti_thread_start(pthread_t *thread, void *(*main)(void *), void *arg);
+
+/* A condition variable whose timed waits count by steti_clock_system(). 0 or an error number. */
+int steti_cond_init(pthread_cond_t *cond);
+/* Until a signal or the clock shows end_ns: then ETIMEDOUT. */
+int steti_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t end_ns);
 
 struct steti_pool;
 

@@ -367,7 +367,7 @@ typedef struct stet_event {
     stet_status status;
     uint32_t reserved;
     stet_result *result; /* status STET_OK: the caller releases it. Else NULL */
-    char message[200];   /* empty with STET_OK; else what is wrong, as in stet_error */
+    char message[240];   /* empty with STET_OK; else what is wrong, as in stet_error */
 } stet_event;
 
 /* Takes at most `max` events, the oldest first. event_size is sizeof(stet_event) as the caller was

@@ -26,7 +26,7 @@ TEST(ApiEngine, OptionsOutOfRangeAreNamed)
     Model m;
     ASSERT_EQ(m.status, STET_OK) << m.err.message;
     const Options bad = {{"batch_size", "0"},
-                         {"batch_size", "257"},
+                         {"batch_size", "1025"},
                          {"batch_size", "8x"},
                          {"batch_size", ""},
                          {"batch_size", "-1"},

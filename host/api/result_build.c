@@ -1,0 +1,291 @@
+/* What an engine's thread does to a result until the caller has it. */
+#include <math.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "api_internal.h"
+
+/* What a request is charged on hand-in: itself, and for every byte of its text the source, the
+ * corrected text while it grows, sentences and edits of an ordinary text. */
+#define BYTES_EACH 2048
+#define BYTES_FOR_ONE 6
+#define BLOCK_OVERHEAD (2 * STETI_ALIGN)
+
+static stet_status take_expected(stet_result *r, const struct result_source *source,
+                                 struct api_budget *budget, stet_error *err)
+{
+    size_t need = BYTES_EACH + BYTES_FOR_ONE * source->len + 2 * sizeof(int32_t) * source->n_tokens;
+    size_t limit = budget_limit(budget);
+    if (!budget_take(budget, need)) {
+        if (need > limit) {
+            return steti_fail(err, STET_E_NOMEM,
+                              "a request of %zu bytes needs about %zu bytes, but memory_limit "
+                              "leaves %zu for all requests",
+                              source->len, need, limit);
+        }
+        steti_fail(err, STET_E_BUSY, "the requests in flight hold what memory_limit leaves them");
+        err->retry_after_ms = 1;
+        return STET_E_BUSY;
+    }
+    budget_retain(budget);
+    r->budget = budget;
+    r->charged = need;
+    return STET_OK;
+}
+
+stet_status result_new(const struct result_source *source, struct api_budget *budget,
+                       stet_result **out, stet_error *err)
+{
+    stet_result *r = steti_calloc(1, sizeof *r);
+    stet_status st;
+    *out = NULL;
+    if (r == NULL) {
+        return steti_fail_nomem(err, "a result", sizeof *r);
+    }
+    atomic_store(&r->refs, 1);
+    r->stats.struct_size = sizeof r->stats;
+    r->stats.requests = 1;
+    STETI_TRY_GOTO(take_expected(r, source, budget, err), st, fail);
+    STETI_TRY_GOTO(steti_buf_append(&r->source, source->text, source->len, err), st, fail);
+    if (source->tokens != NULL) {
+        r->tokens = steti_malloc(source->n_tokens * sizeof *r->tokens);
+        if (r->tokens == NULL) {
+            st = steti_fail_nomem(err, "a request", source->n_tokens * sizeof *r->tokens);
+            goto fail;
+        }
+        memcpy(r->tokens, source->tokens, source->n_tokens * sizeof *r->tokens);
+        r->n_tokens = source->n_tokens;
+    }
+    *out = r;
+    return STET_OK;
+fail:
+    stet_result_release(r);
+    return st;
+}
+
+stet_status result_charge(stet_result *r, stet_error *err)
+{
+    size_t each_edit = sizeof(struct steti_edit) + sizeof(float) + 2 * sizeof(uint32_t);
+    size_t held = sizeof *r + r->extra + r->source.cap + r->text.cap + r->edits.text.cap +
+                  r->edits.cap * each_edit + r->cap_sentences * sizeof *r->sentences +
+                  8 * BLOCK_OVERHEAD;
+    if (held <= r->charged) {
+        return STET_OK;
+    }
+    if (!budget_take(r->budget, held - r->charged)) {
+        return steti_fail(err, STET_E_NOMEM,
+                          "the result holds %zu bytes, and memory_limit leaves no more", held);
+    }
+    r->charged = held;
+    return STET_OK;
+}
+
+static float mean_logprob(const float *logprob, size_t first, size_t last)
+{
+    double sum = 0.0;
+    for (size_t i = first; i < last; i++) {
+        sum += (double)logprob[i];
+    }
+    return first < last ? (float)(sum / (double)(last - first)) : NAN;
+}
+
+/* Room for the per-edit arrays up to the list's length. */
+static stet_status grow_edit_arrays(stet_result *r, size_t need, stet_error *err)
+{
+    void *score = r->edit_score, *sentence = r->edit_sentence;
+    size_t cap_a = r->cap_edits, cap_b = r->cap_edits;
+    stet_status a = steti_grow(&score, &cap_a, need, sizeof *r->edit_score, err);
+    stet_status b = STET_OK;
+    r->edit_score = score;
+    if (a == STET_OK) {
+        b = steti_grow(&sentence, &cap_b, need, sizeof *r->edit_sentence, err);
+        r->edit_sentence = sentence;
+        r->cap_edits = b == STET_OK ? cap_b : r->cap_edits;
+    }
+    return a != STET_OK ? a : b;
+}
+
+static stet_status add_edits(stet_result *r, const struct result_sentence *s, stet_error *err)
+{
+    const struct steti_job *job = s->job;
+    size_t before = r->edits.len;
+    struct steti_edits_input in = {.tokenizer = s->tokenizer,
+                                   .src = r->source.data + s->begin,
+                                   .src_len = s->end - s->begin,
+                                   .pieces = s->pieces,
+                                   .n_pieces = (size_t)job->n_src,
+                                   .out_ids = job->out,
+                                   .n_out = (size_t)job->n_out,
+                                   .base = s->begin};
+    if (!job->finished) {
+        r->stats.unfinished++;
+        return STET_OK;
+    }
+    STETI_TRY(steti_edits_extract(&in, &r->edits, err));
+    STETI_TRY(grow_edit_arrays(r, r->edits.len, err));
+    for (size_t i = before; i < r->edits.len; i++) {
+        const struct steti_edit *e = &r->edits.data[i];
+        r->edit_sentence[i] = s->seq;
+        r->edit_score[i] =
+            job->logprob != NULL ? mean_logprob(job->logprob, e->out_first, e->out_last) : NAN;
+    }
+    return STET_OK;
+}
+
+static void add_counts(stet_stats *t, const struct steti_job *job)
+{
+    t->sentences++;
+    t->source_tokens += (uint64_t)job->n_src;
+    t->output_tokens += (uint64_t)job->n_out;
+    t->passes += job->counts.passes;
+    t->rows += job->counts.rows;
+    t->drafted += job->counts.drafted;
+    t->accepted += job->counts.accepted;
+    t->rejected += job->counts.drafted - job->counts.accepted;
+    t->reentries += job->counts.reentries;
+    t->verified += job->counts.verified;
+}
+
+static void describe(stet_sentence *out, size_t begin, size_t end, const struct steti_job *job)
+{
+    size_t scored = (size_t)job->n_out + (size_t)job->finished;
+    out->src_off = begin;
+    out->src_len = end - begin;
+    out->source_tokens = (uint32_t)job->n_src;
+    out->output_tokens = (uint32_t)job->n_out;
+    out->passes = (uint32_t)job->counts.passes;
+    out->score = job->logprob != NULL ? mean_logprob(job->logprob, 0, scored) : NAN;
+}
+
+stet_status result_add_sentence(stet_result *r, const struct result_sentence *s, stet_error *err)
+{
+    void *list = r->sentences;
+    size_t first_edit = r->edits.len;
+    struct api_sentence *out;
+    stet_status st =
+        steti_grow(&list, &r->cap_sentences, r->n_sentences + 1, sizeof *r->sentences, err);
+    r->sentences = list;
+    STETI_TRY(st);
+    STETI_TRY(add_edits(r, s, err));
+    out = &r->sentences[r->n_sentences++];
+    out->seq = s->seq;
+    out->first_edit = first_edit;
+    out->n_edits = r->edits.len - first_edit;
+    describe(&out->out, s->begin, s->end, s->job);
+    add_counts(&r->stats, s->job);
+    return STET_OK;
+}
+
+stet_status result_set_tokens(stet_result *r, const struct steti_job *job, stet_error *err)
+{
+    size_t n = (size_t)job->n_out;
+    struct api_sentence *out = steti_calloc(1, sizeof *out);
+    int32_t *tokens = steti_malloc(n * sizeof *tokens);
+    if (out == NULL || tokens == NULL) {
+        steti_free(out);
+        steti_free(tokens);
+        return steti_fail_nomem(err, "the output tokens", n * sizeof *tokens);
+    }
+    if (n > 0) {
+        memcpy(tokens, job->out, n * sizeof *tokens);
+    }
+    describe(&out->out, 0, 0, job);
+    add_counts(&r->stats, job);
+    r->stats.unfinished += !job->finished;
+    steti_free(r->tokens);
+    r->tokens = tokens;
+    r->n_tokens = n;
+    r->sentences = out;
+    r->n_sentences = 1;
+    r->cap_sentences = 1;
+    return STET_OK;
+}
+
+/* Sentences were done in any order; `seq` is where each belongs. Copies what is out of place. */
+struct ordered {
+    struct api_sentence *sentences;
+    struct steti_edit *edits;
+    float *score;
+    uint32_t *sentence;
+};
+
+static void fill_ordered(const stet_result *r, const struct ordered *o)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->n_sentences; i++) {
+        o->sentences[r->sentences[i].seq] = r->sentences[i];
+    }
+    for (size_t i = 0; i < r->n_sentences; i++) {
+        struct api_sentence *s = &o->sentences[i];
+        for (size_t k = s->first_edit; k < s->first_edit + s->n_edits; k++, n++) {
+            o->edits[n] = r->edits.data[k];
+            o->score[n] = r->edit_score[k];
+            o->sentence[n] = (uint32_t)i;
+        }
+        s->first_edit = n - s->n_edits;
+    }
+}
+
+static int is_ordered(const stet_result *r)
+{
+    for (size_t i = 0; i < r->n_sentences; i++) {
+        if (r->sentences[i].seq != i) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static stet_status order_sentences(stet_result *r, stet_error *err)
+{
+    size_t n = r->edits.len;
+    struct ordered o;
+    if (is_ordered(r)) {
+        return STET_OK;
+    }
+    o.sentences = steti_malloc(r->n_sentences * sizeof *o.sentences);
+    o.edits = steti_malloc(n * sizeof *o.edits);
+    o.score = steti_malloc(n * sizeof *o.score);
+    o.sentence = steti_malloc(n * sizeof *o.sentence);
+    if (o.sentences == NULL || o.edits == NULL || o.score == NULL || o.sentence == NULL) {
+        steti_free(o.sentences);
+        steti_free(o.edits);
+        steti_free(o.score);
+        steti_free(o.sentence);
+        return steti_fail_nomem(err, "the list of edits", n * sizeof *o.edits);
+    }
+    fill_ordered(r, &o);
+    steti_free(r->sentences);
+    steti_free(r->edits.data);
+    steti_free(r->edit_score);
+    steti_free(r->edit_sentence);
+    r->sentences = o.sentences;
+    r->edits.data = o.edits;
+    r->edits.cap = n;
+    r->edit_score = o.score;
+    r->edit_sentence = o.sentence;
+    r->cap_sentences = r->n_sentences;
+    r->cap_edits = n;
+    return STET_OK;
+}
+
+stet_status result_seal(stet_result *r, stet_error *err)
+{
+    size_t n = r->edits.len;
+    long long shift = 0;
+    STETI_TRY(order_sentences(r, err));
+    STETI_TRY(steti_edits_apply(r->source.data, r->source.len, &r->edits, 0, &r->text, err));
+    if (steti_buf_cstr(&r->text) == NULL) {
+        return steti_fail_nomem(err, "the corrected text", r->text.len + 1);
+    }
+    r->out_begin = steti_malloc(n * sizeof *r->out_begin);
+    if (r->out_begin == NULL) {
+        return steti_fail_nomem(err, "the list of edits", n * sizeof *r->out_begin);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct steti_edit *e = &r->edits.data[i];
+        r->out_begin[i] = (size_t)((long long)e->src_begin + shift);
+        shift += (long long)(e->text_end - e->text_begin) - (long long)(e->src_end - e->src_begin);
+    }
+    return STET_OK;
+}
