@@ -5,7 +5,9 @@
 #include "alloc.h"
 #include "request.h"
 
-#define ENCODE_ROWS 512 /* tokens of one encoder micro-batch, unless one sentence is longer */
+/* Rows of one call, unless one sentence is longer: so many, or so many for each slot. */
+#define LEAST_ROWS 512
+#define ROWS_A_SLOT 8
 
 static int window_of(const struct steti_engine_options *o)
 {
@@ -27,9 +29,9 @@ static struct steti_session_limits session_limits(const struct steti_engine_opti
                                      .max_tgt = o->max_out + 1,
                                      .max_side = side};
     long long rows = (long long)o->batch_size * (1 + draft);
-    if (rows > ENCODE_ROWS) {
-        rows = ENCODE_ROWS;
-    }
+    long long most = (long long)o->batch_size * ROWS_A_SLOT;
+    most = most < LEAST_ROWS ? LEAST_ROWS : most;
+    rows = rows < most ? rows : most;
     if (rows < o->batch_size + draft) {
         rows = o->batch_size + draft;
     }
