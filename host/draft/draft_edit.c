@@ -35,9 +35,9 @@ static void edit_begin(struct steti_draft *d, const int32_t *src, int n)
 static int edit_propose(struct steti_draft *d, int branch, int budget, int32_t *out)
 {
     struct source_draft *b = base_of(d);
-    int match = b->n_out == 0 ? 0 : reentry_search(b);
-    int n = source_draft_copy(b, branch, match >= 0 ? match : b->expected, budget, out);
-    b->reentries += b->n_out > 0 && n > 0 && match >= 0 && b->after_miss;
+    int found = reentry_branches(b, 1);
+    int n = source_draft_propose(b, branch, budget, out);
+    b->reentries += n > 0 && found && b->after_miss;
     return n;
 }
 

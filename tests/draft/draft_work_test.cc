@@ -51,7 +51,7 @@ Work work_of(const steti_draft_ops *ops, Text kind, int n)
     steti_draft_piece word = {STETI_PIECE_WORD | STETI_PIECE_ALNUM, 2, 'w'};
     steti_draft_piece inside = {STETI_PIECE_ALNUM, 0, 0}; // a piece of a word without characters
     Pieces pieces(9000, kind == Text::one_word ? inside : word);
-    steti_draft_limits l{n, n, pieces.data(), static_cast<int>(pieces.size())};
+    steti_draft_limits l{n, n, pieces.data(), static_cast<int>(pieces.size()), nullptr};
     steti_draft *d = nullptr;
     Work w;
     EXPECT_EQ(ops->open(&l, &d, nullptr), STET_OK);
