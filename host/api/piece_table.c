@@ -89,6 +89,20 @@ static int by_text(const void *pa, const void *pb)
     return order;
 }
 
+/* Sorts, and keeps one of those that have the same text; returns how many are left. */
+static int sort_texts(struct steti_draft_text *t, int n)
+{
+    int kept = 0;
+    qsort(t, (size_t)n, sizeof *t, by_text);
+    for (int i = 0; i < n; i++) {
+        int is_new = kept == 0 || t[kept - 1].len != t[i].len ||
+                     memcmp(t[kept - 1].data, t[i].data, (size_t)t[i].len) != 0;
+        kept += is_new;
+        t[kept - 1] = t[i];
+    }
+    return kept;
+}
+
 static stet_status read_spelling(struct piece_table *t, const struct steti_tokenizer *tokenizer,
                                  stet_error *err)
 {
@@ -113,8 +127,7 @@ static stet_status read_spelling(struct piece_table *t, const struct steti_token
             inner[n_inner++] = t->texts[i];
         }
     }
-    qsort(inner, (size_t)n_inner, sizeof *inner, by_text);
-    t->spelling = (struct steti_draft_spelling){t->texts, inner, t->n, n_inner};
+    t->spelling = (struct steti_draft_spelling){t->texts, inner, t->n, sort_texts(inner, n_inner)};
     return STET_OK;
 }
 

@@ -32,8 +32,8 @@ struct steti_draft_text {
 };
 struct steti_draft_spelling {
     const struct steti_draft_text *pieces; /* [n_pieces] by id */
-    /* [n_inner] those that may stand inside a word, by text in the order of memcmp, a text before
-     * what it begins; of equal texts any */
+    /* [n_inner] those that may stand inside a word, no two with the same text, in the order of
+     * memcmp, a text before what it begins */
     const struct steti_draft_text *inner;
     int n_pieces, n_inner;
 };

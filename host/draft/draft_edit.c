@@ -1,7 +1,8 @@
 /* Position-aware re-entry. The output of a rewriting model stays near the place in the source where
  * one would expect it, so of all places where the last tokens of the output occur in the source the
  * nearest to the expected position is taken, with the longest suffix first (4 down to 1 tokens).
- * When nothing matches, the draft goes on at the expected position itself (reentry.h). */
+ * When nothing matches, the word at hand may go on as the source's word does, else the draft goes
+ * on at the expected position itself (reentry.h). */
 #include "reentry.h"
 
 struct steti_draft {

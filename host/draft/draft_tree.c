@@ -1,7 +1,7 @@
 /* Several hypotheses at once. After a miss the source may go on behind the place where the last
- * tokens of the output occur, at the expected position, at the other of "replaced" and "inserted",
- * or one word further on; each is a branch of the same pass. The first branch is what `edit`
- * drafts. */
+ * tokens of the output occur, with the rest of the word at hand, at the expected position, at the
+ * other of "replaced" and "inserted", or one or two words further on; each is a branch of the same
+ * pass. The first branch is what `edit` drafts. */
 #include "reentry.h"
 
 #define SIDE_LENGTH 48 /* of the first side branch */

@@ -49,7 +49,7 @@ static const struct steti_draft_text *longest_piece(const struct steti_draft_spe
         int byte = (unsigned char)text[at];
         lo = first_with(s, lo, hi, at, byte);
         hi = first_with(s, lo, hi, at, byte + 1);
-        while (lo < hi && s->inner[lo].len == at + 1) {
+        if (lo < hi && s->inner[lo].len == at + 1) {
             found = &s->inner[lo++];
         }
     }

@@ -39,9 +39,9 @@ TEST(DraftEdit, EqualsThePlainRulesOnRandomPairs)
         Ids src, answer;
         random_pair(rng, &src, &answer);
         Pieces pieces = i % 3 != 0 ? small_table(rng) : Pieces{};
-        Spelling texts = random_spelling(rng, pieces.size());
-        const Spelling *spelling = pieces.empty() || i % 4 == 0 ? nullptr : &texts;
-        const steti_draft_spelling *view = spelling != nullptr ? texts.view() : nullptr;
+        auto texts = random_spelling(rng, pieces.size());
+        const Spelling *spelling = pieces.empty() || i % 4 == 0 ? nullptr : texts.get();
+        const steti_draft_spelling *view = spelling != nullptr ? texts->view() : nullptr;
         for (int window : {1000, 16, 3, 1}) {
             int want_reentries = 0, got_reentries = 0;
             auto want = plain_rule(src, answer, window, &want_reentries, pieces, spelling),

@@ -50,9 +50,9 @@ TEST(DraftTree, EqualsThePlainRulesOnRandomPairs)
         Ids src, answer;
         random_pair(rng, &src, &answer);
         Pieces pieces = i % 3 != 0 ? small_table(rng) : Pieces{};
-        Spelling texts = random_spelling(rng, pieces.size());
-        const Spelling *spelling = pieces.empty() || i % 4 == 0 ? nullptr : &texts;
-        const steti_draft_spelling *view = spelling != nullptr ? texts.view() : nullptr;
+        auto texts = random_spelling(rng, pieces.size());
+        const Spelling *spelling = pieces.empty() || i % 4 == 0 ? nullptr : texts.get();
+        const steti_draft_spelling *view = spelling != nullptr ? texts->view() : nullptr;
         for (int window : {1000, 16, 3, 1}) {
             int reentries = 0;
             seen.reentries = 0;

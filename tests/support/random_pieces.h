@@ -2,7 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -31,7 +31,8 @@ inline Pieces random_pieces(std::mt19937 &rng, size_t n)
     return table;
 }
 
-// How made-up pieces are written; `inner` marks those that may stand inside a word.
+// How made-up pieces are written; `inner` marks those that may stand inside a word. Of those with
+// the same text the last one counts.
 class Spelling
 {
   public:
@@ -45,10 +46,16 @@ class Spelling
                 sorted.push_back(all.back());
             }
         }
-        std::stable_sort(sorted.begin(), sorted.end(), [](const auto &a, const auto &b) {
-            return std::string(a.data, static_cast<size_t>(a.len)) <
-                   std::string(b.data, static_cast<size_t>(b.len));
+        auto as_text = [](const auto &t) {
+            return std::string(t.data, static_cast<size_t>(t.len));
+        };
+        std::stable_sort(sorted.begin(), sorted.end(), [&](const auto &a, const auto &b) {
+            return std::make_pair(as_text(a), -a.id) < std::make_pair(as_text(b), -b.id);
         });
+        auto end = std::unique(sorted.begin(), sorted.end(), [&](const auto &a, const auto &b) {
+            return as_text(a) == as_text(b);
+        });
+        sorted.erase(end, sorted.end());
         table = {all.data(), sorted.data(), static_cast<int>(all.size()),
                  static_cast<int>(sorted.size())};
     }
@@ -68,7 +75,7 @@ class Spelling
 };
 
 // Few letters, so that words resemble each other, and a full stop now and then.
-inline Spelling random_spelling(std::mt19937 &rng, size_t n)
+inline std::shared_ptr<Spelling> random_spelling(std::mt19937 &rng, size_t n)
 {
     std::vector<std::string> text(n);
     std::vector<bool> inner(n);
@@ -80,7 +87,7 @@ inline Spelling random_spelling(std::mt19937 &rng, size_t n)
         text[i] = rng() % 24 == 0 ? "." : text[i];
         inner[i] = rng() % 4 != 0;
     }
-    return Spelling(text, inner);
+    return std::make_shared<Spelling>(text, inner);
 }
 
 } // namespace stet_test
