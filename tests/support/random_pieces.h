@@ -36,7 +36,6 @@ inline Pieces random_pieces(std::mt19937 &rng, size_t n)
 class Spelling
 {
   public:
-    Spelling() = default;
     Spelling(std::vector<std::string> texts, std::vector<bool> is_inner)
         : text(std::move(texts)), inner(std::move(is_inner))
     {
