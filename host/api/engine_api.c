@@ -63,7 +63,8 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
                                                  .scores = o->scores,
                                                  .clock = steti_clock_system(),
                                                  .pieces = m->pieces.data,
-                                                 .n_pieces = m->pieces.n};
+                                                 .n_pieces = m->pieces.n,
+                                                 .spelling = &m->pieces.spelling};
     plan->bytes = steti_engine_bytes(steti_model_spec(m->net), &plan->engine);
     if (plan->bytes == 0) {
         return steti_fail(

@@ -1,5 +1,6 @@
 #include "piece_table.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "alloc.h"
@@ -66,10 +67,75 @@ static int stands_alone(const char *text, size_t len)
     return len > 0;
 }
 
+static int has_mark(const char *text, size_t len)
+{
+    return len >= 3 && memcmp(text, "\xE2\x96\x81", 3) == 0;
+}
+
+/* Control pieces and single bytes are written <like_this>; the text never holds them. */
+static int is_control(const char *text, size_t len)
+{
+    return len > 2 && text[0] == '<' && text[len - 1] == '>';
+}
+
+static int by_text(const void *pa, const void *pb)
+{
+    const struct steti_draft_text *a = pa, *b = pb;
+    int common = a->len < b->len ? a->len : b->len;
+    int order = memcmp(a->data, b->data, (size_t)common);
+    if (order == 0) {
+        order = a->len != b->len ? a->len - b->len : a->id - b->id;
+    }
+    return order;
+}
+
+/* Sorts, and keeps one of those that have the same text; returns how many are left. */
+static int sort_texts(struct steti_draft_text *t, int n)
+{
+    int kept = 0;
+    qsort(t, (size_t)n, sizeof *t, by_text);
+    for (int i = 0; i < n; i++) {
+        int is_new = kept == 0 || t[kept - 1].len != t[i].len ||
+                     memcmp(t[kept - 1].data, t[i].data, (size_t)t[i].len) != 0;
+        kept += is_new;
+        t[kept - 1] = t[i];
+    }
+    return kept;
+}
+
+static stet_status read_spelling(struct piece_table *t, const struct steti_tokenizer *tokenizer,
+                                 stet_error *err)
+{
+    struct steti_draft_text *inner;
+    int n_inner = 0;
+    t->texts = steti_calloc(2 * (size_t)t->n, sizeof *t->texts);
+    if (t->texts == NULL) {
+        return steti_fail_nomem(err, "the texts of pieces", 2 * (size_t)t->n * sizeof *t->texts);
+    }
+    inner = t->texts + t->n;
+    for (int i = 0; i < t->n; i++) {
+        size_t len = 0;
+        const char *text = steti_tokenizer_piece(tokenizer, i, &len);
+        int skipped = has_mark(text, len) ? 3 : 0;
+        t->texts[i].id = i;
+        if (is_control(text, len) || len > INT16_MAX) {
+            continue;
+        }
+        t->texts[i].data = text + skipped;
+        t->texts[i].len = (int)len - skipped;
+        if (skipped == 0 && len > 0) {
+            inner[n_inner++] = t->texts[i];
+        }
+    }
+    t->spelling = (struct steti_draft_spelling){t->texts, inner, t->n, sort_texts(inner, n_inner)};
+    return STET_OK;
+}
+
 stet_status piece_table_init(struct piece_table *t, const struct steti_tokenizer *tokenizer,
                              stet_error *err)
 {
     int n = steti_tokenizer_vocab_size(tokenizer), words = 0;
+    stet_status st;
     memset(t, 0, sizeof *t);
     t->data = steti_calloc((size_t)n, sizeof *t->data);
     if (t->data == NULL) {
@@ -85,12 +151,18 @@ stet_status piece_table_init(struct piece_table *t, const struct steti_tokenizer
     }
     if (words < n / 100 + 1) { /* word boundaries are marked in another way, or not at all */
         piece_table_free(t);
+        return STET_OK;
     }
+    STETI_TRY_GOTO(read_spelling(t, tokenizer, err), st, fail);
     return STET_OK;
+fail:
+    piece_table_free(t);
+    return st;
 }
 
 void piece_table_free(struct piece_table *t)
 {
+    steti_free(t->texts);
     steti_free(t->data);
     memset(t, 0, sizeof *t);
 }

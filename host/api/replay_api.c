@@ -131,6 +131,7 @@ static stet_status replay_policy(struct replay *r, const struct replay_policy *p
         .eos = r->tokenizer != NULL ? steti_tokenizer_eos_id(r->tokenizer) : -1,
         .pieces = r->table.data,
         .n_pieces = r->table.n,
+        .spelling = &r->table.spelling,
     };
     struct steti_replay *core = NULL;
     stet_status st;

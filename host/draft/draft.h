@@ -24,11 +24,27 @@ struct steti_draft_piece {
     uint16_t first; /* the first of them, ASCII letters in lower case; 0: there is none */
 };
 
+/* How the pieces are written, without the mark of a word boundary. */
+struct steti_draft_text {
+    const char *data;
+    int len; /* bytes; 0: a control piece, or not known */
+    int32_t id;
+};
+struct steti_draft_spelling {
+    const struct steti_draft_text *pieces; /* [n_pieces] by id */
+    /* [n_inner] those that may stand inside a word, no two with the same text, in the order of
+     * memcmp, a text before what it begins */
+    const struct steti_draft_text *inner;
+    int n_pieces, n_inner;
+};
+
 struct steti_draft_limits {
     int max_src, max_tgt; /* tokens */
     /* [n_pieces], must outlive the draft; NULL: nothing is known, guesses are worse */
     const struct steti_draft_piece *pieces;
     int n_pieces;
+    /* NULL: not known; must outlive the draft */
+    const struct steti_draft_spelling *spelling;
 };
 
 /* Hypotheses that one pass can look at. */

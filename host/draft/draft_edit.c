@@ -1,7 +1,8 @@
 /* Position-aware re-entry. The output of a rewriting model stays near the place in the source where
  * one would expect it, so of all places where the last tokens of the output occur in the source the
  * nearest to the expected position is taken, with the longest suffix first (4 down to 1 tokens).
- * When nothing matches, the draft goes on at the expected position itself (reentry.h). */
+ * When nothing matches, the word at hand may go on as the source's word does, else the draft goes
+ * on at the expected position itself (reentry.h). */
 #include "reentry.h"
 
 struct steti_draft {
@@ -35,9 +36,9 @@ static void edit_begin(struct steti_draft *d, const int32_t *src, int n)
 static int edit_propose(struct steti_draft *d, int branch, int budget, int32_t *out)
 {
     struct source_draft *b = base_of(d);
-    int match = b->n_out == 0 ? 0 : reentry_search(b);
-    int n = source_draft_copy(b, branch, match >= 0 ? match : b->expected, budget, out);
-    b->reentries += b->n_out > 0 && n > 0 && match >= 0 && b->after_miss;
+    int found = reentry_branches(b, 1);
+    int n = source_draft_propose(b, branch, budget, out);
+    b->reentries += n > 0 && found && b->after_miss;
     return n;
 }
 

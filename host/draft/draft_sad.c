@@ -55,7 +55,10 @@ static int sad_propose(struct steti_draft *d, int branch, int budget, int32_t *o
 {
     struct source_draft *b = base_of(d);
     int from = b->n_out == 0 ? 0 : sad_match(b);
-    int n = source_draft_copy(b, branch, from, budget, out);
+    int n;
+    b->n_branches = 0;
+    source_draft_add_place(b, from);
+    n = source_draft_propose(b, branch, budget, out);
     b->reentries += b->n_out > 0 && n > 0 && b->after_miss;
     return n;
 }

@@ -1,10 +1,10 @@
 /* Several hypotheses at once. After a miss the source may go on behind the place where the last
- * tokens of the output occur, at the expected position, at the other of "replaced" and "inserted",
- * or one word further on; each is a branch of the same pass. The first branch is what `edit`
- * drafts. */
+ * tokens of the output occur, with the rest of the word at hand, at the expected position, at the
+ * other of "replaced" and "inserted", or one or two words further on; each is a branch of the same
+ * pass. The first branch is what `edit` drafts. */
 #include "reentry.h"
 
-#define SIDE_LENGTH 16 /* longer side branches cost more rows than they save passes */
+#define SIDE_LENGTH 48 /* of the first side branch */
 
 struct steti_draft {
     struct source_draft base;
@@ -34,48 +34,19 @@ static void tree_begin(struct steti_draft *d, const int32_t *src, int n)
     source_draft_begin(base_of(d), src, n);
 }
 
-static void add_place(struct source_draft *d, int at)
+/* The likelier a branch is, the more of it is worth its rows. */
+static int longest_of(int branch, int budget)
 {
-    if (at < 0 || at >= d->n_src || d->n_places == STETI_DRAFT_BRANCHES) {
-        return;
-    }
-    for (int i = 0; i < d->n_places; i++) {
-        if (d->places[i] == at) {
-            return;
-        }
-    }
-    d->places[d->n_places++] = at;
-}
-
-/* The hypotheses of this pass, the likeliest first. 1: the first was found again after a miss. */
-static int find_places(struct source_draft *d)
-{
-    int match = d->n_out == 0 ? 0 : reentry_search(d);
-    d->n_places = 0;
-    if (d->n_out == 0) {
-        add_place(d, 0);
-        return 0;
-    }
-    add_place(d, match);
-    add_place(d, d->expected);
-    add_place(d, d->second);
-    add_place(d, d->expected < d->n_src ? reentry_next_word(d, d->expected) : d->n_src);
-    add_place(d, d->expected - 1);
-    add_place(d, d->expected + 1);
-    return d->n_places > 0 && match >= 0 && d->after_miss;
+    static const int longest[STETI_DRAFT_BRANCHES] = {0, SIDE_LENGTH, 16, 8};
+    return branch == 0 || budget < longest[branch] ? budget : longest[branch];
 }
 
 static int tree_propose(struct steti_draft *d, int branch, int budget, int32_t *out)
 {
     struct source_draft *b = base_of(d);
-    int found = 0, n;
-    if (branch == 0) {
-        found = find_places(b);
-    } else if (budget > SIDE_LENGTH) {
-        budget = SIDE_LENGTH;
-    }
-    n = source_draft_copy(b, branch, branch < b->n_places ? b->places[branch] : -1, budget, out);
-    b->reentries += n > 0 && found;
+    int found = branch == 0 && reentry_branches(b, STETI_DRAFT_BRANCHES);
+    int n = source_draft_propose(b, branch, longest_of(branch, budget), out);
+    b->reentries += n > 0 && found && b->after_miss;
     return n;
 }
 

@@ -12,15 +12,18 @@
  * through a word, which may be as long as the source. */
 void reentry_read_source(struct source_draft *d);
 
+/* Appends emitted[0..n) to the output, as far as there is room. */
+void reentry_read_output(struct source_draft *d, const int32_t *emitted, int n);
+
 /* Sets d->expected and d->second after the model emitted `id` where the source has position `at`
  * (at most n_src). */
 void reentry_expect(struct source_draft *d, int at, int32_t id);
 
-/* Source position behind the best occurrence of the last 4, else 3, 2, 1 tokens of the output, or
- * -1. Nearest to the expected position; a single token must be near to count. */
-int reentry_search(const struct source_draft *d);
+/* The same where a branch had a token of its own and would have gone on at `from`. */
+void reentry_expect_own(struct source_draft *d, int from, int32_t id);
 
-/* The next position after `at` (>= 0) that begins a word, at most n_src. */
-int reentry_next_word(const struct source_draft *d, int at);
+/* Fills the branches of this pass, the likeliest first, at most `most` (1 .. STETI_DRAFT_BRANCHES).
+ * 1: the first begins where the last tokens of the output were found again. */
+int reentry_branches(struct source_draft *d, int most);
 
 #endif

@@ -5,6 +5,12 @@
 #include "alloc.h"
 #include "reentry.h"
 
+static int full_stop_of(const struct steti_draft_spelling *s)
+{
+    int32_t id;
+    return s != NULL && spelling_cut(s, ".", 1, &id) == 1 ? id : -1;
+}
+
 stet_status source_draft_open(const struct steti_draft_limits *l, struct source_draft **out,
                               stet_error *err)
 {
@@ -17,6 +23,8 @@ stet_status source_draft_open(const struct steti_draft_limits *l, struct source_
     d->max_tgt = l->max_tgt;
     d->pieces = l->pieces;
     d->n_pieces = l->n_pieces;
+    d->spelling = l->spelling != NULL && l->spelling->n_inner > 0 ? l->spelling : NULL;
+    d->full_stop = full_stop_of(d->spelling);
     d->out = steti_malloc(((size_t)l->max_tgt + 1) * sizeof *d->out);
     if (d->out == NULL) {
         st = steti_fail_nomem(err, "a draft", ((size_t)l->max_tgt + 1) * sizeof *d->out);
@@ -48,10 +56,10 @@ void source_draft_close(struct source_draft *d)
 
 static void forget_branches(struct source_draft *d)
 {
+    d->n_branches = 0;
     for (int i = 0; i < STETI_DRAFT_BRANCHES; i++) {
-        d->from[i] = -1;
+        d->proposed[i] = 0;
     }
-    d->n_proposed = 0;
 }
 
 void source_draft_begin(struct source_draft *d, const int32_t *src, int n)
@@ -61,6 +69,9 @@ void source_draft_begin(struct source_draft *d, const int32_t *src, int n)
     d->n_src = d->index.n;
     reentry_read_source(d);
     d->n_out = 0;
+    d->out_word = 0;
+    d->source_word = 0;
+    d->mark_last = 0;
     d->expected = 0;
     d->second = -1;
     d->reentries = 0;
@@ -68,33 +79,65 @@ void source_draft_begin(struct source_draft *d, const int32_t *src, int n)
     forget_branches(d);
 }
 
-int source_draft_copy(struct source_draft *d, int branch, int from, int budget, int32_t *out)
+static int is_same(const struct draft_branch *a, const struct draft_branch *b)
 {
-    int n = from < 0 ? 0 : d->n_src - from;
-    if (n > budget) {
-        n = budget;
+    return a->from == b->from && a->n_own == b->n_own &&
+           memcmp(a->own, b->own, (size_t)a->n_own * sizeof *a->own) == 0;
+}
+
+void source_draft_add(struct source_draft *d, const struct draft_branch *b)
+{
+    int is_empty = b->n_own == 0 && b->from >= d->n_src;
+    if (is_empty || d->n_branches == STETI_DRAFT_BRANCHES) {
+        return;
     }
-    if (n < 0) {
-        n = 0;
+    for (int i = 0; i < d->n_branches; i++) {
+        if (is_same(&d->branch[i], b)) {
+            return;
+        }
     }
-    if (n > 0) {
-        memcpy(out, d->src + from, (size_t)n * sizeof *out);
+    d->branch[d->n_branches++] = *b;
+}
+
+void source_draft_add_place(struct source_draft *d, int from)
+{
+    struct draft_branch b = {.from = from};
+    if (from >= 0) {
+        source_draft_add(d, &b);
     }
-    d->from[branch] = n > 0 ? from : -1;
-    if (branch == 0) {
-        d->n_proposed = n;
+}
+
+int source_draft_propose(struct source_draft *d, int branch, int budget, int32_t *out)
+{
+    const struct draft_branch *b = &d->branch[branch];
+    int own = 0, rest = 0;
+    if (branch < d->n_branches) {
+        own = b->n_own < budget ? b->n_own : budget;
+        rest = d->n_src - b->from < budget - own ? d->n_src - b->from : budget - own;
     }
-    return n;
+    if (own > 0) {
+        memcpy(out, b->own, (size_t)own * sizeof *out);
+    }
+    if (rest > 0) {
+        memcpy(out + own, d->src + b->from, (size_t)rest * sizeof *out);
+    }
+    d->proposed[branch] = own + rest;
+    return own + rest;
 }
 
 void source_draft_accept(struct source_draft *d, const int32_t *emitted, int n, int branch,
                          int matched)
 {
-    int from = d->from[branch];
-    d->after_miss = branch > 0 || matched < d->n_proposed;
-    for (int i = 0; i < n && d->n_out <= d->max_tgt; i++) {
-        d->out[d->n_out++] = emitted[i];
+    const struct draft_branch *b = &d->branch[branch];
+    int32_t last = emitted[n - 1];
+    d->after_miss = branch > 0 || matched < d->proposed[0];
+    reentry_read_output(d, emitted, n);
+    if (d->proposed[branch] == 0) {
+        reentry_expect(d, d->expected, last);
+    } else if (matched >= b->n_own) {
+        reentry_expect(d, b->from + matched - b->n_own, last);
+    } else {
+        reentry_expect_own(d, b->from, last);
     }
-    reentry_expect(d, from >= 0 ? from + matched : d->expected, emitted[n - 1]);
     forget_branches(d);
 }

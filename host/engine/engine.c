@@ -61,7 +61,8 @@ static stet_status open_slots(struct steti_engine *e, stet_error *err)
     struct steti_draft_limits l = {.max_src = e->options.max_src,
                                    .max_tgt = e->options.max_out + 1,
                                    .pieces = e->options.pieces,
-                                   .n_pieces = e->options.n_pieces};
+                                   .n_pieces = e->options.n_pieces,
+                                   .spelling = e->options.spelling};
     e->slots = steti_calloc((size_t)e->options.batch_size, sizeof *e->slots);
     if (e->slots == NULL) {
         return steti_fail_nomem(err, "the engine's slots",

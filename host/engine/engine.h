@@ -33,6 +33,7 @@ struct steti_engine_options {
     const struct steti_draft_piece
         *pieces; /* for the policy; may be NULL; must outlive the engine */
     int n_pieces;
+    const struct steti_draft_spelling *spelling; /* the same */
 };
 
 /* Counts of one sentence or of an engine. The words are those of stet_stats. */

@@ -42,7 +42,8 @@ stet_status steti_replay_open(const struct steti_replay_options *o, struct steti
     struct steti_draft_limits l = {.max_src = o->max_src > 0 ? o->max_src : 1,
                                    .max_tgt = o->max_out + 1,
                                    .pieces = o->pieces,
-                                   .n_pieces = o->n_pieces};
+                                   .n_pieces = o->n_pieces,
+                                   .spelling = o->spelling};
     struct steti_replay *r;
     size_t ints;
     stet_status st;

@@ -26,6 +26,7 @@ struct steti_replay_options {
     /* For the policy; may be NULL; must outlive the replay. */
     const struct steti_draft_piece *pieces;
     int n_pieces;
+    const struct steti_draft_spelling *spelling; /* the same */
 };
 
 /* Tokens without end-of-sentence token. */

@@ -71,10 +71,11 @@ inline Ids propose(const steti_draft_ops *ops, steti_draft *d, int branch, int b
 
 // `answer` ends with END. `window` caps each draft.
 inline std::vector<PlayedPass> play(const steti_draft_ops *ops, const Ids &src, const Ids &answer,
-                                    int window, int *reentries = nullptr, const Pieces &pieces = {})
+                                    int window, int *reentries = nullptr, const Pieces &pieces = {},
+                                    const steti_draft_spelling *spelling = nullptr)
 {
     steti_draft_limits l{64, 96, pieces.empty() ? nullptr : pieces.data(),
-                         static_cast<int>(pieces.size())};
+                         static_cast<int>(pieces.size()), spelling};
     steti_draft *d = nullptr;
     std::vector<PlayedPass> passes;
     EXPECT_EQ(ops->open(&l, &d, nullptr), STET_OK);

@@ -31,7 +31,7 @@ class EveryPolicy : public ::testing::TestWithParam<const char *>
 
 TEST_P(EveryPolicy, StaysInsideItsBudgetAtTheLimits)
 {
-    steti_draft_limits l{4, 6, nullptr, 0};
+    steti_draft_limits l{4, 6, nullptr, 0, nullptr};
     steti_draft *d = nullptr;
     Ids src{3, 4, 5, 6}, out(16, -77);
     ASSERT_EQ(ops->open(&l, &d, nullptr), STET_OK);
@@ -86,7 +86,7 @@ TEST_P(EveryPolicy, ProposesOnlyTokensOfTheSource)
 
 TEST_P(EveryPolicy, OutOfMemoryAtEveryAllocation)
 {
-    steti_draft_limits l{10, 10, nullptr, 0};
+    steti_draft_limits l{10, 10, nullptr, 0, nullptr};
     steti_alloc_stats before{}, after{};
     steti_alloc_get_stats(&before);
     for (int sticky = 0; sticky < 2; sticky++) {

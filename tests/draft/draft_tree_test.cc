@@ -8,7 +8,7 @@ using namespace stet_test;
 namespace
 {
 
-constexpr int SIDE = 16; // longest side branch
+constexpr int LONGEST[] = {64, 48, 16, 8}; // of each branch
 
 struct Seen {
     int reentries = 0;
@@ -16,26 +16,25 @@ struct Seen {
 };
 
 std::vector<PlayedPass> plain_rule(const Ids &src, const Ids &answer, int window, Seen *seen,
-                                   const Pieces &pieces)
+                                   const Pieces &pieces, const Spelling *spelling)
 {
     std::vector<PlayedPass> passes;
-    PlainReentry rule(src, pieces);
+    PlainReentry rule(src, pieces, spelling);
     for (size_t at = 0; at < answer.size();) {
-        auto places = rule.places();
+        auto branches = rule.branches(STETI_DRAFT_BRANCHES), edit = rule.branches(1);
+        seen->not_edit += !edit.empty() && !(edit[0] == branches[0]);
         PlayedPass p;
         p.side.resize(3);
-        for (size_t b = 0; b < places.size(); b++) {
+        for (size_t b = 0; b < branches.size(); b++) {
             (b == 0 ? p.draft : p.side[b - 1]) =
-                rule.copy(places[b], b == 0 ? std::min(window, 64) : std::min(window, SIDE));
+                rule.copy(branches[b], std::min(window, LONGEST[b]));
         }
-        seen->reentries += rule.counts_as_reentry() && !places.empty();
-        Ids edit = rule.edit_draft(std::min(window, 64));
-        seen->not_edit += !edit.empty() && edit != p.draft;
+        seen->reentries += rule.counts_as_reentry();
         judge(&p, answer, at);
         size_t end = at + static_cast<size_t>(p.matched) + 1;
         rule.accept(
             p, Ids(answer.begin() + static_cast<long>(at), answer.begin() + static_cast<long>(end)),
-            places.empty() ? -1 : places[static_cast<size_t>(p.winner)]);
+            branches.empty() ? nullptr : &branches[static_cast<size_t>(p.winner)]);
         at = end;
         passes.push_back(p);
     }
@@ -49,16 +48,16 @@ TEST(DraftTree, EqualsThePlainRulesOnRandomPairs)
     Seen seen;
     for (int i = 0; i < 1500 * scale(); i++) {
         Ids src, answer;
-        Pieces pieces;
         random_pair(rng, &src, &answer);
-        if (i % 3 != 0) {
-            pieces = small_table(rng);
-        }
+        Pieces pieces = i % 3 != 0 ? small_table(rng) : Pieces{};
+        auto texts = random_spelling(rng, pieces.size());
+        const Spelling *spelling = pieces.empty() || i % 4 == 0 ? nullptr : texts.get();
+        const steti_draft_spelling *view = spelling != nullptr ? texts->view() : nullptr;
         for (int window : {1000, 16, 3, 1}) {
             int reentries = 0;
             seen.reentries = 0;
-            auto want = plain_rule(src, answer, window, &seen, pieces),
-                 got = play(&steti_draft_tree, src, answer, window, &reentries, pieces);
+            auto want = plain_rule(src, answer, window, &seen, pieces, spelling),
+                 got = play(&steti_draft_tree, src, answer, window, &reentries, pieces, view);
             ASSERT_EQ(got.size(), want.size()) << "pair " << i << " window " << window;
             for (size_t k = 0; k < want.size(); k++) {
                 ASSERT_TRUE(got[k] == want[k])
@@ -67,8 +66,8 @@ TEST(DraftTree, EqualsThePlainRulesOnRandomPairs)
             }
             ASSERT_EQ(reentries, seen.reentries) << "pair " << i << " window " << window;
         }
-        tree_total += play(&steti_draft_tree, src, answer, 1000, nullptr, pieces).size();
-        edit_total += play(&steti_draft_edit, src, answer, 1000, nullptr, pieces).size();
+        tree_total += play(&steti_draft_tree, src, answer, 1000, nullptr, pieces, view).size();
+        edit_total += play(&steti_draft_edit, src, answer, 1000, nullptr, pieces, view).size();
     }
     EXPECT_EQ(seen.not_edit, 0u) << "where edit drafts, that is the first branch";
     EXPECT_LT(tree_total, edit_total) << "branches must save passes";

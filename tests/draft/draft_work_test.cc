@@ -25,18 +25,33 @@ namespace
 
 constexpr int N = 16384;
 
-enum class Text { random, one_token, period_of_three, one_word };
+enum class Text { random, one_token, period_of_three, one_word, spelled };
 
 Ids make_text(Text kind, int n)
 {
     std::mt19937 rng(3);
     Ids ids;
     for (int i = 0; i < n; i++) {
-        ids.push_back(kind == Text::random || kind == Text::one_word
+        ids.push_back(kind == Text::random || kind == Text::one_word || kind == Text::spelled
                           ? static_cast<int32_t>(3 + rng() % 8000)
                           : 3 + (kind == Text::period_of_three ? i % 3 : 0));
     }
     return ids;
+}
+
+// Two letters each, the last piece among them; every fourth piece begins a word.
+const Spelling &two_letters()
+{
+    static const auto made = [] {
+        std::vector<std::string> text(9000);
+        std::vector<bool> inner(9000);
+        for (size_t i = 0; i < text.size(); i++) {
+            text[i] = {static_cast<char>('a' + i % 16), static_cast<char>('a' + i / 16 % 16)};
+            inner[i] = i % 4 != 0;
+        }
+        return std::make_unique<Spelling>(text, inner);
+    }();
+    return *made;
 }
 
 struct Work {
@@ -51,7 +66,11 @@ Work work_of(const steti_draft_ops *ops, Text kind, int n)
     steti_draft_piece word = {STETI_PIECE_WORD | STETI_PIECE_ALNUM, 2, 'w'};
     steti_draft_piece inside = {STETI_PIECE_ALNUM, 0, 0}; // a piece of a word without characters
     Pieces pieces(9000, kind == Text::one_word ? inside : word);
-    steti_draft_limits l{n, n, pieces.data(), static_cast<int>(pieces.size())};
+    for (size_t i = 0; i < pieces.size() && kind == Text::spelled; i++) {
+        pieces[i].flags = i % 4 == 0 ? word.flags : inside.flags;
+    }
+    steti_draft_limits l{n, n, pieces.data(), static_cast<int>(pieces.size()),
+                         kind == Text::spelled ? two_letters().view() : nullptr};
     steti_draft *d = nullptr;
     Work w;
     EXPECT_EQ(ops->open(&l, &d, nullptr), STET_OK);
@@ -95,11 +114,21 @@ TEST_P(DraftWork, RepeatedTokensCostNoMoreThanRandomOnes)
 TEST_P(DraftWork, IsLinearInTheText)
 {
     const steti_draft_ops *ops = steti_draft_find(GetParam());
-    for (Text kind : {Text::random, Text::one_token, Text::period_of_three, Text::one_word}) {
+    for (Text kind :
+         {Text::random, Text::one_token, Text::period_of_three, Text::one_word, Text::spelled}) {
         Work small = work_of(ops, kind, N / 8), large = work_of(ops, kind, N);
         EXPECT_LE(large.begin, 10 * small.begin) << "text " << static_cast<int>(kind);
         EXPECT_LE(large.total, 12 * small.total) << "text " << static_cast<int>(kind);
     }
+}
+
+// A word is compared and cut into pieces in a pass, but at most 32 bytes of it.
+TEST_P(DraftWork, SpellingIsBoundedInAPass)
+{
+    const steti_draft_ops *ops = steti_draft_find(GetParam());
+    Work small = work_of(ops, Text::spelled, N / 8), large = work_of(ops, Text::spelled, N);
+    EXPECT_LE(large.most, small.most + small.most / 4 + 15 * 4 * 4);
+    EXPECT_LE(large.most, 10000u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Policies, DraftWork, ::testing::Values("sad", "edit", "tree"));

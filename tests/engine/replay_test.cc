@@ -91,7 +91,7 @@ std::vector<steti_draft_piece> random_pieces(std::mt19937 &rng, size_t n)
 steti_counts play(const steti_draft_ops *ops, int window, const Ids &src, const Ids &answer,
                   const std::vector<steti_draft_piece> &pieces)
 {
-    steti_draft_limits l{64, 200, pieces.data(), static_cast<int>(pieces.size())};
+    steti_draft_limits l{64, 200, pieces.data(), static_cast<int>(pieces.size()), nullptr};
     steti_draft *d = nullptr;
     steti_counts c{};
     Ids said = answer;

@@ -36,6 +36,7 @@ struct Setting {
     bool all_logits = false;
     steti_engine_options options{};
     Pieces pieces;
+    std::shared_ptr<Spelling> spelling;
 };
 
 struct Ledger {
@@ -135,6 +136,11 @@ Setting random_setting(std::mt19937 &rng, const Setting &reference, int vocab)
                        1 + static_cast<int>(rng() % 12), MAX_OUT);
     s.options.pieces = s.pieces.empty() ? nullptr : s.pieces.data();
     s.options.n_pieces = static_cast<int>(s.pieces.size());
+    if (s.pieces.size() % 4 != 0) { /* draws from numbers of its own: the settings stay the same */
+        std::mt19937 letters(static_cast<unsigned>(s.pieces.size()));
+        s.spelling = random_spelling(letters, s.pieces.size());
+        s.options.spelling = s.spelling->view();
+    }
     return s;
 }
 

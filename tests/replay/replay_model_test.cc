@@ -77,6 +77,34 @@ std::vector<steti_counts> replay(const steti_replay_options &o, const std::vecto
     return counts;
 }
 
+TEST_F(ReplayModel, TheTableKnowsHowPiecesAreWritten)
+{
+    const steti_draft_spelling &s = table.spelling;
+    ASSERT_EQ(s.n_pieces, table.n);
+    ASSERT_GT(s.n_inner, 500);
+    std::string before;
+    for (int i = 0; i < s.n_inner; i++) {
+        const steti_draft_text &t = s.inner[i];
+        std::string text(t.data, static_cast<size_t>(t.len));
+        size_t len = 0;
+        const char *piece = steti_tokenizer_piece(tokenizer, t.id, &len);
+        ASSERT_EQ(text, std::string(piece, len)) << "no boundary before it";
+        ASSERT_NE(text.compare(0, 3, "\xE2\x96\x81"), 0);
+        ASSERT_LT(before, text) << "in order, and each text once";
+        ASSERT_EQ(s.pieces[t.id].len, t.len);
+        before = text;
+    }
+    for (const Ids &ids : sentences(100)) {
+        std::string text;
+        for (int32_t id : ids) {
+            text += std::string(s.pieces[id].data, static_cast<size_t>(s.pieces[id].len));
+        }
+        EXPECT_EQ(text.find("\xE2\x96\x81"), std::string::npos) << text;
+    }
+    int eos = steti_tokenizer_eos_id(tokenizer);
+    EXPECT_EQ(s.pieces[eos].len, 0) << "a control piece has no text";
+}
+
 TEST_F(ReplayModel, CountsEqualTheEngines)
 {
     Net net(model_folder, STETI_I8, 1);
@@ -88,6 +116,7 @@ TEST_F(ReplayModel, CountsEqualTheEngines)
             auto eo = engine_options(*p, window, batch);
             eo.pieces = table.data;
             eo.n_pieces = table.n;
+            eo.spelling = &table.spelling;
             auto decoded = decode(net, eo, sources);
             steti_replay_options ro{};
             ro.draft = *p;
@@ -97,6 +126,7 @@ TEST_F(ReplayModel, CountsEqualTheEngines)
             ro.eos = net.spec.eos_id;
             ro.pieces = table.data;
             ro.n_pieces = table.n;
+            ro.spelling = &table.spelling;
             auto got = replay(ro, sources, decoded);
             uint64_t accepted = 0;
             for (size_t i = 0; i < sources.size(); i++) {
