@@ -1,4 +1,4 @@
-/* Sentences one at a time, in lock-step batches and in continuous batching, on the same engine code.
+/* Sentences one at a time, in lock-step batches and in continuous batching, by the same engine code
  *
  *   bench_serving MODEL TEXT IN_FLIGHT WINDOW MODE
  *

@@ -14,15 +14,31 @@ import sys
 
 HEAD = """# Serving: continuous batching, lock step, one at a time
 
-Commit {commit}, {date}, {cpu}, {cpus} processors, load average {load} at the end. Command: `perf/serving/serving.sh
-{rounds} {seconds}`. Default model (int8, two threads), {sentences} sentences of `tests/replay/data/ewt.source.txt`, each a request.
-Every way of working is measured in turn, {rounds} times; medians. Absolute figures hold for this machine, ratios travel
-better.
+Commit {commit}, {date}, {cpu}, {cpus} processors, load average {load} at the end.
+Command: `perf/serving/serving.sh {rounds} {seconds}`. Default model (int8, two threads), {sentences} sentences of
+`tests/replay/data/ewt.source.txt`, each a request. Every way of working is measured in turn, {rounds} times; medians.
+Absolute figures hold for this machine, ratios travel better.
 
-"In flight": requests handed in and not answered; `batch_size` is the same number. Lock step hands in a batch and waits
-for all of it (`stet_correct_batch`); continuous batching hands in the next sentence whenever one is done (`stet_submit`).
-Milliseconds from hand-in to answer.
+"In flight": requests handed in and not answered; `batch_size` is the same number. Lock step hands in a batch and
+waits for all of it (`stet_correct_batch`); continuous batching hands in the next sentence whenever one is done
+(`stet_submit`). Milliseconds from hand-in to answer.
 """
+SAME = """
+Text and score bits of all sentences in all ways, with 1, 8, 32 and 128 in flight, compared with one at a time:
+{differ} differ.
+"""
+PASSES = """
+## Decoder passes
+
+With a draft window of 4, so that passes can be counted beforehand: `stet replay` gets the same sentences and the
+answers that came out."""
+LOAD = """
+## Load
+
+Poisson arrivals, {rounds} times {seconds} s for each load; every request has a deadline {target} ms after it came;
+`batch_size` {batch}. Capacity, measured before each series with twice {batch} in flight: {capacity:.0f} sentences/s.
+Goodput: answers within the {target} ms, a second. Refused: `STET_E_BUSY` from stet_submit, with the time that call
+took. Missed: accepted, and not answered in time. Milliseconds of answers."""
 NAMES = {"single": "one at a time", "lock_step": "lock step", "continuous": "continuous"}
 
 
@@ -75,8 +91,8 @@ def closed_rows(runs):
 def pass_rows(fixed, replays):
     rows = []
     for i, flight in enumerate((8, 32, 128)):
-        lock, free = (int(next(r for r in fixed if r["mode"] == mode and int(r["in_flight"]) == flight)["batch_passes"])
-                      for mode in ("lock_step", "continuous"))
+        both = {r["mode"]: int(r["batch_passes"]) for r in fixed if int(r["in_flight"]) == flight}
+        lock, free = both["lock_step"], both["continuous"]
         policy = replays[i]["answers"][0]["policies"][0]
         want = policy["lock_step_passes"] / policy["continuous_passes"]
         got = lock / free
@@ -94,8 +110,9 @@ def load_rows(runs):
         refused = 100 * sum(int(r["busy"]) for r in same) / offered
         missed = 100 * sum(int(r["expired"]) + int(r["late"]) for r in same) / offered
         goodput = median_of(same, "goodput")
-        rows.append((f"{share} %", f"{median_of(same, 'rate'):.0f}", f"{goodput:.0f}", f"{100 * goodput / best:.0f} %",
-                     f"{refused:.1f} %", f"{missed:.1f} %", str(sum(int(r["lost"]) + int(r["failed"]) for r in same)),
+        lost = sum(int(r["lost"]) + int(r["failed"]) for r in same)
+        rows.append((f"{share} %", f"{median_of(same, 'rate'):.0f}", f"{goodput:.0f}",
+                     f"{100 * goodput / best:.0f} %", f"{refused:.1f} %", f"{missed:.1f} %", str(lost),
                      *(f"{median_of(same, p):.1f}" for p in ("p50", "p95", "p99")),
                      f"{median_of(same, 'refuse_us_p99'):.0f}"))
     return rows
@@ -124,25 +141,21 @@ def main():
     checks = read_pairs(folder / "checks")
     loads = read_pairs(folder / "loads")
     capacity = [float(r["capacity"]) for r in loads if "capacity" in r]
-    print(HEAD.format(commit=commit(), date=datetime.date.today(), cpu=cpu_name(), cpus=os.cpu_count(),
-                      load=f"{os.getloadavg()[0]:.1f}", rounds=rounds, seconds=seconds, sentences=closed[0]["sentences"]),
-          end="")
+    text = HEAD.format(commit=commit(), date=datetime.date.today(), cpu=cpu_name(), cpus=os.cpu_count(),
+                       load=f"{os.getloadavg()[0]:.1f}", rounds=rounds, seconds=seconds,
+                       sentences=closed[0]["sentences"])
+    print(text, end="")
     print_table(("in flight", "way", "sentences/s", "to one at a time", "p50 ms", "p95 ms", "p99 ms", "decoder passes",
                  "encoder calls"), closed_rows(closed))
-    differ = sum(int(r["differ"]) for r in checks)
-    print(f"\nText and score bits of all sentences in all ways, with 1, 8, 32 and 128 in flight, compared with one at a "
-          f"time:\n{differ} differ.")
-    print("\n## Decoder passes\n\nWith a draft window of 4, so that passes can be counted beforehand: `stet replay` gets "
-          "the same sentences and the\nanswers that came out.")
+    print(SAME.format(differ=sum(int(r["differ"]) for r in checks)), end="")
+    print(PASSES)
     print_table(("in flight", "lock step", "continuous", "factor", "replay: lock step", "replay: continuous",
-                 "replay: factor", "difference"), pass_rows(read_pairs(folder / "fixed"), read_reports(folder / "replays")))
-    print(f"\n## Load\n\nPoisson arrivals, {rounds} times {seconds} s for each load; every request has a deadline {target} "
-          f"ms after it came; `batch_size` {batch}. Capacity,\nmeasured before each series with twice {batch} in flight: "
-          f"{statistics.median(capacity):.0f} sentences/s. Goodput: answers within the {target} ms, a second.\nRefused: "
-          "`STET_E_BUSY` from stet_submit, with the time that call took. Missed: accepted, and not answered in time.\n"
-          "Milliseconds of answers.")
-    print_table(("load", "offered/s", "goodput/s", "of its peak", "refused", "missed", "lost", "p50 ms", "p95 ms", "p99 ms",
-                 "refusal p99 µs"), load_rows([r for r in loads if "share" in r]))
+                 "replay: factor", "difference"),
+                pass_rows(read_pairs(folder / "fixed"), read_reports(folder / "replays")))
+    print(LOAD.format(rounds=rounds, seconds=seconds, target=target, batch=batch,
+                      capacity=statistics.median(capacity)))
+    print_table(("load", "offered/s", "goodput/s", "of its peak", "refused", "missed", "lost", "p50 ms", "p95 ms",
+                 "p99 ms", "refusal p99 µs"), load_rows([r for r in loads if "share" in r]))
 
 
 main()
