@@ -20,6 +20,11 @@
 #define SPIN_LIMIT 4000
 #define NS_PER_S 1000000000u
 
+struct worker_arg {
+    struct steti_pool *pool;
+    int index;
+};
+
 /* A loop is published by raising `epoch`; each worker with index < n_parts runs its part and lowers
  * `pending`. `sleepers` is only touched under the mutex, so a worker cannot miss the epoch it goes
  * to sleep on. */
@@ -27,6 +32,7 @@ struct steti_pool {
     int n_threads; /* the caller included */
     int started;
     pthread_t *threads;
+    struct worker_arg *args; /* [n_threads] */
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     int sleepers;
@@ -36,11 +42,6 @@ struct steti_pool {
     steti_pool_fn fn;
     void *ctx;
     int n_parts;
-};
-
-struct worker_arg {
-    struct steti_pool *pool;
-    int index;
 };
 
 int steti_thread_start(pthread_t *thread, void *(*main)(void *), void *arg)
@@ -98,10 +99,9 @@ static void wait_for_epoch(struct steti_pool *p, uint32_t seen)
 
 static void *worker_main(void *raw)
 {
-    struct worker_arg arg = *(struct worker_arg *)raw;
+    const struct worker_arg arg = *(const struct worker_arg *)raw;
     struct steti_pool *p = arg.pool;
     uint32_t seen = 0;
-    steti_free(raw);
     for (;;) {
         wait_for_epoch(p, seen);
         seen++;
@@ -117,16 +117,12 @@ static void *worker_main(void *raw)
 
 static stet_status start_worker(struct steti_pool *p, int index, stet_error *err)
 {
-    struct worker_arg *arg = steti_malloc(sizeof *arg);
+    struct worker_arg *arg = &p->args[index];
     int rc;
-    if (arg == NULL) {
-        return steti_fail_nomem(err, "a thread", sizeof *arg);
-    }
     arg->pool = p;
     arg->index = index;
     rc = steti_thread_start(&p->threads[index], worker_main, arg);
     if (rc != 0) {
-        steti_free(arg);
         return steti_fail(err, STET_E_DEVICE, "thread %d of %d cannot be started: %s", index + 1,
                           p->n_threads, strerror(rc));
     }
@@ -150,7 +146,8 @@ stet_status steti_pool_open(int n_threads, struct steti_pool **out, stet_error *
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->wake, NULL);
     p->threads = steti_calloc((size_t)n_threads, sizeof *p->threads);
-    if (p->threads == NULL) {
+    p->args = steti_calloc((size_t)n_threads, sizeof *p->args);
+    if (p->threads == NULL || p->args == NULL) {
         st = steti_fail_nomem(err, "a thread pool", (size_t)n_threads * sizeof *p->threads);
     }
     for (int i = 1; i < n_threads && st == STET_OK; i++) {
@@ -188,6 +185,7 @@ void steti_pool_close(struct steti_pool *p)
     }
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->mutex);
+    steti_free(p->args);
     steti_free(p->threads);
     steti_free(p);
 }
