@@ -194,7 +194,7 @@ TEST(Thread, EveryAllocationFailureIsReported)
         EXPECT_EQ(after.live_count, before.live_count);
     }
     EXPECT_EQ(s, STET_OK);
-    EXPECT_EQ(failures, 5); // the pool, its list and one for each thread started
+    EXPECT_EQ(failures, 3); // the pool and its two lists
 }
 
 TEST(Thread, AtLeastOneProcessor)
