@@ -21,8 +21,8 @@ FUNCTION_LIMIT, FUNCTION_TARGET = 100, 60
 PARAMETER_LIMIT = 8
 C_WIDTH_LIMIT, SCRIPT_WIDTH_LIMIT = 100, 120
 
-TEXT_SUFFIXES = source_tree.C_SUFFIXES + (".py", ".sh", ".cmake", ".txt", ".md", ".in", ".json")
-CODE_SUFFIXES = source_tree.C_SUFFIXES + (".py", ".sh")
+CODE_SUFFIXES = source_tree.C_SUFFIXES + (".py", ".sh", ".js", ".rs", ".go")
+TEXT_SUFFIXES = CODE_SUFFIXES + (".cmake", ".txt", ".md", ".in", ".json")
 # Written so that this file does not contain them.
 MARKS = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK"]) + r")\b")
 # Braces that hold functions instead of being one.
@@ -125,7 +125,7 @@ def check_lines(path, text):
     width = C_WIDTH_LIMIT if path.endswith(source_tree.C_SUFFIXES) else SCRIPT_WIDTH_LIMIT
     for number, line in enumerate(text.split("\n"), 1):
         at = f"{path}:{number}"
-        if "\t" in line:
+        if "\t" in line and not path.endswith(".go"):  # gofmt wants them
             problems.append(f"{at}: tab; indent with spaces")
         if line.rstrip() != line:
             problems.append(f"{at}: white space at the end of the line")
@@ -186,6 +186,9 @@ SELF_TEST = [
     ("a/wide.c", "/* " + "x" * 97 + "*/\n", "columns"),
     ("a/wide.py", "#" * 121 + "\n", "columns"),
     ("a/not_so_wide.py", "#" * 120 + "\n", None),
+    ("a/wide.rs", "//" + "x" * 119 + "\n", "columns"),
+    ("a/wide.js", "//" + "x" * 119 + "\n", "columns"),
+    ("a/tab.go", "\tx()\n", None),
     ("a/tab.c", "int\tx;\n", "tab"),
     ("a/space.sh", "true \n", "white space"),
     ("a/cut.cmake", "project(x)", "no line end"),

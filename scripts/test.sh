@@ -39,6 +39,7 @@ house_checks() {
 gcc_tests() {
     build cpu-release
     ctest --test-dir build -LE install -j "$jobs" --output-on-failure | tee build/ctest.log
+    grep -h '^SKIPPED: ' build/Testing/Temporary/LastTest.log >build/skipped.log || true
 }
 
 # About two minutes of what perf/lossless/ledger.sh does.
@@ -61,7 +62,7 @@ asan_tests() {
 
 tsan_tests() {
     build cpu-tsan
-    ctest --test-dir build-tsan -R '^(base|api)' -j "$jobs" --output-on-failure --no-tests=error
+    ctest --test-dir build-tsan -R '^(base|api|clients)' -j "$jobs" --output-on-failure --no-tests=error
 }
 
 fuzz_targets() {
@@ -137,4 +138,5 @@ fi
 printf '\n==== Summary (%d s)\n' $((SECONDS - started))
 printf '%s\n' "${summary[@]}"
 echo "tests of stage 2: $(grep -E 'tests passed' build/ctest.log)"
+cat build/skipped.log
 [ "$quick" = 0 ] || echo "--quick: stages 3 to 10 did not run"
