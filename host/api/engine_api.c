@@ -123,14 +123,18 @@ static stet_status open_table(stet_engine *g, stet_error *err)
 /* What is left of memory_limit belongs to the requests. */
 static stet_status open_budget(stet_engine *g, int64_t balance_before, stet_error *err)
 {
-    size_t limit = g->options.memory_limit, rest = 0;
+    size_t limit = g->options.memory_limit;
+    g->budget = budget_new();
+    if (g->budget == NULL) {
+        return steti_fail_nomem(err, "an engine", sizeof *g);
+    }
     g->memory_bytes = (size_t)(steti_alloc_thread_balance() - balance_before);
     STETI_TRY(check_memory(g->model, &g->options, g->memory_bytes, err));
     if (limit != 0) {
-        rest = limit - g->model->bytes - g->memory_bytes - working_bytes(&g->options);
+        g->working_bytes = working_bytes(&g->options);
+        budget_set_limit(g->budget, limit - g->model->bytes - g->memory_bytes - g->working_bytes);
     }
-    g->budget = budget_new(rest);
-    return g->budget != NULL ? STET_OK : steti_fail_nomem(err, "an engine", sizeof *g);
+    return STET_OK;
 }
 
 static stet_status open_engine(stet_engine *g, int64_t balance_before, stet_error *err)

@@ -70,6 +70,7 @@ struct stet_engine {
     struct api_options options;
     stet_model *model;
     size_t memory_bytes;
+    size_t working_bytes; /* that the driver may use for a while; 0: no limit */
     struct api_budget *budget;
 
     /* Under the lock */

@@ -9,6 +9,7 @@
 #define MAX_REQUEST_BYTES ((size_t)1 << 30)
 #define MAX_SUBMIT_BYTES ((size_t)16 << 20)
 #define ALL_FLAGS (STET_REQ_WRAPPED | STET_REQ_SENTENCE | STET_REQ_TOKENS)
+#define SENTENCE_COPIES 3 /* of the list of sentences, while it grows or is put in order */
 #define INDEX_BITS 20 /* of an id; the rest counts how often the place was used */
 
 stet_status engine_read_request(const stet_request *list, size_t index, stet_request *out,
@@ -139,6 +140,29 @@ static enum steti_split split_mode(const stet_request *r)
     return r->flags & STET_REQ_WRAPPED ? STETI_SPLIT_WRAPPED : STETI_SPLIT_LINES;
 }
 
+struct splitting {
+    const stet_request *request;
+    struct steti_spans *spans;
+};
+
+static stet_status split(void *ctx, stet_error *err)
+{
+    const struct splitting *s = ctx;
+    return steti_sentences_split(s->request->text, s->request->len, split_mode(s->request),
+                                 s->spans, err);
+}
+
+/* Finds the sentences, and charges for what each will hold in the result. */
+static stet_status split_text(const stet_request *r, struct api_request *place, stet_error *err)
+{
+    struct splitting s = {.request = r, .spans = &place->spans};
+    struct result_step step = {.run = split, .ctx = &s};
+    STETI_TRY(result_run(place->result, &step, err));
+    return result_expect(place->result,
+                         2 * r->len + SENTENCE_COPIES * sizeof(struct api_sentence) * s.spans->len,
+                         err);
+}
+
 /* Outside the lock: the copy and its sentences. */
 static stet_status copy_request(stet_engine *g, const stet_request *r, struct api_request *place,
                                 stet_error *err)
@@ -153,14 +177,11 @@ static stet_status copy_request(stet_engine *g, const stet_request *r, struct ap
     if (source.len == 0) {
         return STET_OK;
     }
-    STETI_TRY_GOTO(steti_sentences_split(r->text, r->len, split_mode(r), &place->spans, err), st,
-                   fail);
-    place->result->extra = place->spans.cap * sizeof *place->spans.data;
-    STETI_TRY_GOTO(result_charge(place->result, err), st, fail);
-    return STET_OK;
-fail:
-    steti_spans_free(&place->spans);
-    stet_result_release(place->result);
+    st = split_text(r, place, err);
+    if (st != STET_OK) {
+        steti_spans_free(&place->spans);
+        stet_result_release(place->result);
+    }
     return st;
 }
 
