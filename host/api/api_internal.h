@@ -73,6 +73,9 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
                             stet_error *err);
 int api_threads(const struct api_options *o);
 
+/* A handle exists, or will in a moment: it is too late for hooks. */
+void api_close_hooks(void);
+
 /* An error for calls that got no usable one. Returns err, or `local` when err is NULL. */
 stet_error *api_error(stet_error *err, stet_error *local);
 

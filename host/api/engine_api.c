@@ -238,6 +238,7 @@ void stet_engine_destroy(stet_engine *engine)
         return; /* a child of fork() has none of the engine's threads to join */
     }
     pthread_mutex_lock(&engine->lock);
+    engine->is_closing = 1;
     while (engine->callers > 0) {
         pthread_cond_wait(&engine->changed, &engine->lock);
     }
@@ -248,10 +249,17 @@ void stet_engine_destroy(stet_engine *engine)
     close_engine(engine);
 }
 
+/* A driver that has no request left may still have to put the last event into its queue. */
+static int is_drained(const stet_engine *g)
+{
+    return g->admission.requests == 0 && !g->is_driving;
+}
+
 stet_status stet_engine_drain(stet_engine *engine, uint64_t deadline_ns, stet_error *err)
 {
     stet_error local;
     uint64_t left;
+    int done;
     err = api_error(err, &local);
     if (engine == NULL) {
         return steti_fail(err, STET_E_INVALID, "stet_engine_drain: engine must not be NULL");
@@ -259,19 +267,20 @@ stet_status stet_engine_drain(stet_engine *engine, uint64_t deadline_ns, stet_er
     STETI_TRY(engine_enter(engine, err));
     pthread_mutex_lock(&engine->lock);
     engine->is_draining = 1;
-    while (engine->admission.requests > 0) {
+    while (!is_drained(engine)) {
         if (deadline_ns == 0) {
             pthread_cond_wait(&engine->changed, &engine->lock);
         } else if (steti_cond_wait_until(&engine->changed, &engine->lock, deadline_ns) != 0) {
             break;
         }
     }
+    done = is_drained(engine);
     left = engine->admission.requests;
     pthread_mutex_unlock(&engine->lock);
     engine_leave(engine);
-    return left == 0 ? STET_OK
-                     : steti_fail(err, STET_E_DEADLINE, "%llu requests are still in flight",
-                                  (unsigned long long)left);
+    return done ? STET_OK
+                : steti_fail(err, STET_E_DEADLINE, "%llu requests are still in flight",
+                             (unsigned long long)left);
 }
 
 int32_t stet_engine_health(const stet_engine *engine)
@@ -285,9 +294,9 @@ int32_t stet_engine_health(const stet_engine *engine)
         return STET_E_FORKED;
     }
     pthread_mutex_lock(&g->lock);
-    health = g->is_dead       ? STET_HEALTH_DEAD
-             : g->is_draining ? STET_HEALTH_DRAINING
-                              : STET_HEALTH_READY;
+    health = g->is_dead                          ? STET_HEALTH_DEAD
+             : g->is_draining || g->is_closing ? STET_HEALTH_DRAINING
+                                               : STET_HEALTH_READY;
     pthread_mutex_unlock(&g->lock);
     return health;
 }

@@ -81,7 +81,9 @@ struct stet_engine {
     size_t running; /* of these, with a sentence that had its turn */
     int n_cancels;  /* since the driver last looked */
     int callers;    /* calls in progress */
-    int is_driving, is_draining, is_stopping, is_dead;
+    int is_driving, is_draining, is_dead;
+    int is_closing; /* destroy waits for calls in progress; those that begin now are too late */
+    int is_stopping;
     stet_stats totals;
 
     /* The driver's */
