@@ -9,6 +9,9 @@
 #define WORKING_BYTES 65536u
 #define WORKING_BYTES_A_TOKEN 2048u
 #define LEAST_REQUEST_BYTES 65536u
+/* More than headers and rounding of an engine's blocks ever were, whatever the options. */
+#define BLOCKS_BYTES 65536u
+#define BLOCKS_BYTES_A_THREAD 256u
 
 /* Sentences and outputs must fit into the position table: start or end-of-sentence token
  * included. */
@@ -72,6 +75,7 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
             o->batch_size);
     }
     plan->bytes += steti_engine_scratch_bytes(m->net, backend, &plan->engine);
+    plan->bytes += BLOCKS_BYTES + BLOCKS_BYTES_A_THREAD * (size_t)api_threads(&m->options);
     plan->bytes += engine_slots_bytes(o) + (size_t)o->queue_size * sizeof(struct api_request) +
                    steti_sched_bytes(o->queue_size, o->batch_size) + sizeof(stet_engine);
     return check_memory(m, o, plan->bytes, err);
@@ -83,6 +87,7 @@ static stet_status open_core(stet_engine *g, stet_error *err)
     struct api_plan plan;
     STETI_TRY(g->model->ops->open(&bo, &g->backend, err));
     STETI_TRY(api_plan_engine(g->model, &g->options, g->backend, &plan, err));
+    g->reserved_bytes = plan.bytes;
     return steti_engine_open(g->model->net, g->backend, &plan.engine, &g->core, err);
 }
 
@@ -129,10 +134,12 @@ static stet_status open_budget(stet_engine *g, int64_t balance_before, stet_erro
         return steti_fail_nomem(err, "an engine", sizeof *g);
     }
     g->memory_bytes = (size_t)(steti_alloc_thread_balance() - balance_before);
-    STETI_TRY(check_memory(g->model, &g->options, g->memory_bytes, err));
+    /* The figure that creation asked for stays the one that counts. */
+    g->reserved_bytes = g->reserved_bytes > g->memory_bytes ? g->reserved_bytes : g->memory_bytes;
+    STETI_TRY(check_memory(g->model, &g->options, g->reserved_bytes, err));
     if (limit != 0) {
         g->working_bytes = working_bytes(&g->options);
-        budget_set_limit(g->budget, limit - g->model->bytes - g->memory_bytes - g->working_bytes);
+        budget_set_limit(g->budget, limit - g->model->bytes - g->reserved_bytes - g->working_bytes);
     }
     return STET_OK;
 }
@@ -294,7 +301,7 @@ int32_t stet_engine_health(const stet_engine *engine)
         return STET_E_FORKED;
     }
     pthread_mutex_lock(&g->lock);
-    health = g->is_dead                          ? STET_HEALTH_DEAD
+    health = g->is_dead                        ? STET_HEALTH_DEAD
              : g->is_draining || g->is_closing ? STET_HEALTH_DRAINING
                                                : STET_HEALTH_READY;
     pthread_mutex_unlock(&g->lock);

@@ -69,8 +69,9 @@ struct stet_engine {
     pid_t pid;
     struct api_options options;
     stet_model *model;
-    size_t memory_bytes;
-    size_t working_bytes; /* that the driver may use for a while; 0: no limit */
+    size_t memory_bytes;   /* that it holds */
+    size_t reserved_bytes; /* of memory_limit; not less */
+    size_t working_bytes;  /* that the driver may use for a while; 0: no limit */
     struct api_budget *budget;
 
     /* Under the lock */

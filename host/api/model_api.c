@@ -37,8 +37,9 @@ stet_status stet_set_hooks(const stet_hooks *hooks, stet_error *err)
                           "hooks: mem_alloc and mem_free must be set together");
     }
     if (atomic_load(&hooks_closed)) {
-        return steti_fail(err, STET_E_INVALID,
-                          "hooks: must be set before the first model is loaded and the first queue made");
+        return steti_fail(
+            err, STET_E_INVALID,
+            "hooks: must be set before the first model is loaded and the first queue made");
     }
     steti_log_set_hook(hooks->log, hooks->log_ctx, hooks->log_level);
     steti_alloc_set_hooks(hooks->mem_alloc, hooks->mem_free, hooks->mem_ctx);

@@ -9,9 +9,9 @@
 #define MAX_REQUEST_BYTES ((size_t)1 << 30)
 #define MAX_SUBMIT_BYTES ((size_t)16 << 20)
 #define ALL_FLAGS (STET_REQ_WRAPPED | STET_REQ_SENTENCE | STET_REQ_TOKENS)
-#define SENTENCE_COPIES 3 /* of the list of sentences, while it grows or is put in order */
+#define SENTENCE_COPIES 3   /* of the list of sentences, while it grows or is put in order */
 #define LARGEST_STRUCT 4096 /* that a later version may come to */
-#define INDEX_BITS 20 /* of an id; the rest counts how often the place was used */
+#define INDEX_BITS 20       /* of an id; the rest counts how often the place was used */
 
 stet_status engine_read_request(const stet_request *list, size_t index, stet_request *out,
                                 stet_error *err)
