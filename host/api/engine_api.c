@@ -329,8 +329,12 @@ stet_status stet_engine_stats(stet_engine *engine, stet_stats *out)
     pthread_mutex_lock(&engine->lock);
     now = engine->totals;
     now.memory_bytes = engine->memory_bytes;
-    now.running = engine->running;
-    now.waiting = engine->live > engine->running ? engine->live - engine->running : 0;
+    if (engine->is_driving) {
+        now.total_ns += steti_now(steti_clock_system()) - engine->driving_since;
+    }
+    /* What was running when the driver last said so may be completed by now. */
+    now.running = engine->running < engine->live ? engine->running : engine->live;
+    now.waiting = engine->live - now.running;
     pthread_mutex_unlock(&engine->lock);
     engine_leave(engine);
     return copy_stats(&now, out);

@@ -85,7 +85,8 @@ struct stet_engine {
     int is_driving, is_draining, is_dead;
     int is_closing; /* destroy waits for calls in progress; those that begin now are too late */
     int is_stopping;
-    stet_stats totals;
+    uint64_t driving_since;
+    stet_stats totals; /* total_ns: up to then */
 
     /* The driver's */
     struct steti_backend *backend;
