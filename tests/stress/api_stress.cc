@@ -32,7 +32,7 @@ constexpr int n_engines = 3, n_queues = 4, n_texts = 48;
 struct Config {
     int seconds = 5, threads = 24;
     unsigned seed = 1;
-    std::string model = std::string(STET_FIXTURES) + "/edgeformer-a";
+    std::string model = std::string(STET_FIXTURES) + "/transformer-pre";
 };
 
 struct Text {
@@ -78,7 +78,7 @@ struct Error : stet_error {
     }
 };
 
-// A handle that many use and one may replace: those who want to use it wait for the one who does.
+// A handle that many use and one may replace; meanwhile there is nothing to use.
 template <class T> struct Shared {
     T *handle = nullptr;
     std::shared_mutex lock;
@@ -86,10 +86,8 @@ template <class T> struct Shared {
 
     std::shared_lock<std::shared_mutex> use()
     {
-        while (is_closing) {
-            std::this_thread::yield();
-        }
-        return std::shared_lock<std::shared_mutex>(lock);
+        return is_closing ? std::shared_lock<std::shared_mutex>()
+                          : std::shared_lock<std::shared_mutex>(lock);
     }
 };
 
@@ -127,7 +125,7 @@ void open_engine(EngineBox &box, Rng &rng)
         {"draft", drafts[below(rng, 4)]},      {"draft_window", window.c_str()},
         {"scores", below(rng, 2) ? "1" : "0"}, {"queue_delay_ms", below(rng, 4) ? "0" : "200"}};
     if (box.has_memory_limit) {
-        o.push_back({"memory_limit", below(rng, 2) ? "1800K" : "4M"});
+        o.push_back({"memory_limit", below(rng, 2) ? "2600K" : "5M"});
     }
     Error err;
     stet_status st =
@@ -246,6 +244,9 @@ void poll_some(Rng &rng)
 {
     QueueBox &box = queues[below(rng, n_queues)];
     auto hold = box.use();
+    if (!hold) {
+        return;
+    }
     if (below(rng, 2) == 0) {
         pollfd fd = {stet_cq_fd(box.handle), POLLIN, 0};
         poll(&fd, 1, 5);
@@ -290,6 +291,9 @@ void submit_some(Rng &rng, std::vector<Known> *known)
     QueueBox &queue = queues[below(rng, n_queues)];
     auto hold = box.use();
     auto hold_queue = queue.use();
+    if (!hold || !hold_queue) {
+        return;
+    }
     size_t n = 1 + below(rng, 6), accepted = 99;
     std::vector<stet_request> r(n);
     std::vector<Pending> p(n);
@@ -326,7 +330,7 @@ void cancel_some(Rng &rng, std::vector<Known> *known)
         below(rng, 2) ? known->size() - 1 : below(rng, static_cast<unsigned>(known->size()));
     Known k = (*known)[at];
     auto hold = engines[k.engine].use();
-    if (engines[k.engine].epoch == k.epoch) {
+    if (hold && engines[k.engine].epoch == k.epoch) {
         check(stet_cancel(engines[k.engine].handle, k.id) == STET_OK, "stet_cancel");
         check(stet_cancel(engines[k.engine].handle, 0) == STET_E_INVALID, "stet_cancel of no id");
         counts.cancels++;
@@ -340,6 +344,9 @@ void correct_some(Rng &rng)
 {
     EngineBox &box = engines[below(rng, n_engines)];
     auto hold = box.use();
+    if (!hold) {
+        return;
+    }
     size_t n = 1 + below(rng, 5);
     std::vector<stet_request> r(n);
     std::vector<Pending> p(n);
@@ -365,6 +372,9 @@ void look_at_engine(Rng &rng)
 {
     EngineBox &box = engines[below(rng, n_engines)];
     auto hold = box.use();
+    if (!hold) {
+        return;
+    }
     stet_stats s{};
     s.struct_size = sizeof s;
     check(stet_engine_stats(box.handle, &s) == STET_OK, "stet_engine_stats");
@@ -376,6 +386,9 @@ void wake_one(Rng &rng)
 {
     QueueBox &box = queues[below(rng, n_queues)];
     auto hold = box.use();
+    if (!hold) {
+        return;
+    }
     stet_cq_wakeup(box.handle);
 }
 
@@ -395,9 +408,9 @@ void run_thread(unsigned seed)
             correct_some(rng);
         } else if (what < 960) {
             look_at_engine(rng);
-        } else if (what < 990) {
+        } else if (what < 998) {
             wake_one(rng);
-        } else if (what < 996) {
+        } else if (what < 999) {
             reopen_engine(rng);
         } else {
             reopen_queue(rng);
