@@ -1,4 +1,4 @@
-// stet_submit and stet_cancel: what is accepted, what is refused, and the one event of each request.
+// stet_submit and stet_cancel: what is accepted, what is refused, and the one event of each.
 #include "async_fixture.h"
 
 #include <cstddef>
