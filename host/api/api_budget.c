@@ -10,14 +10,18 @@ struct api_budget {
     size_t limit;
 };
 
-struct api_budget *budget_new(size_t limit)
+struct api_budget *budget_new(void)
 {
     struct api_budget *b = steti_calloc(1, sizeof *b);
     if (b != NULL) {
         atomic_store(&b->refs, 1);
-        b->limit = limit;
     }
     return b;
+}
+
+void budget_set_limit(struct api_budget *b, size_t limit)
+{
+    b->limit = limit;
 }
 
 void budget_retain(struct api_budget *b)

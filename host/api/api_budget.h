@@ -10,8 +10,10 @@
 
 struct api_budget;
 
-/* limit 0: none. NULL when out of memory. */
-struct api_budget *budget_new(size_t limit);
+/* Without limit at first. NULL when out of memory. */
+struct api_budget *budget_new(void);
+/* Before the first use; 0: none. */
+void budget_set_limit(struct api_budget *b, size_t limit);
 void budget_retain(struct api_budget *b);
 void budget_release(struct api_budget *b); /* NULL is legal */
 size_t budget_limit(const struct api_budget *b);

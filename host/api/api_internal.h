@@ -51,8 +51,8 @@ struct stet_result {
     stet_status status;
     char message[sizeof((stet_event *)0)->message];
     struct api_budget *budget;
-    size_t charged; /* bytes taken from the budget */
-    size_t extra;   /* bytes held on its behalf elsewhere */
+    size_t charged; /* bytes taken from the budget; at least: */
+    int64_t held;   /* bytes of its blocks, and of its request's list of sentences */
 };
 
 /* Opens the pieces of a model; used by load and inspect. `what` receives how far it came. */
@@ -73,6 +73,9 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
                             stet_error *err);
 int api_threads(const struct api_options *o);
 
+/* A handle exists, or will in a moment: it is too late for hooks. */
+void api_close_hooks(void);
+
 /* An error for calls that got no usable one. Returns err, or `local` when err is NULL. */
 stet_error *api_error(stet_error *err, stet_error *local);
 
@@ -82,18 +85,11 @@ void api_copy_report(const struct steti_buf *b, char *buf, size_t cap, size_t *n
 
 /* ---- Results (result.c, result_build.c) ---- */
 
-/* An empty result, charged for what it is expected to hold. STET_E_BUSY: the budget is used up;
- * STET_E_NOMEM: it would be too small even when empty. */
-struct result_source {
-    const char *text; /* copied */
-    size_t len;
-    const int32_t *tokens; /* or these */
-    size_t n_tokens;
-};
-stet_status result_new(const struct result_source *source, struct api_budget *budget,
-                       stet_result **out, stet_error *err);
+void result_free_contents(stet_result *r);
 
-/* Adds the edits of one sentence; sentences may come in any order. */
+/* These three may be called again after STET_E_NOMEM.
+ *
+ * Adds the edits of one sentence; sentences may come in any order. */
 struct result_sentence {
     const struct steti_tokenizer *tokenizer;
     size_t begin, end; /* in the source */
@@ -107,8 +103,37 @@ stet_status result_set_tokens(stet_result *r, const struct steti_job *job, stet_
 /* Puts the sentences in order, applies the edits and makes the corrected text. */
 stet_status result_seal(stet_result *r, stet_error *err);
 
-/* Charges for what it really holds. STET_E_NOMEM: more than the budget has left. */
-stet_status result_charge(stet_result *r, stet_error *err);
+/* ---- What results may hold (result_budget.c) ---- */
+
+/* An empty result, charged for what it is expected to hold. STET_E_BUSY: the budget is used up;
+ * STET_E_NOMEM: it would be too small even when empty. */
+struct result_source {
+    const char *text; /* copied */
+    size_t len;
+    const int32_t *tokens; /* or these */
+    size_t n_tokens;
+};
+stet_status result_new(const struct result_source *source, struct api_budget *budget,
+                       stet_result **out, stet_error *err);
+
+/* Something that allocates for a result and can be tried again after STET_E_NOMEM. */
+struct result_step {
+    stet_status (*run)(void *ctx, stet_error *err);
+    void *ctx;
+    size_t working;   /* bytes that it may use besides what the result was charged for */
+    int is_temporary; /* what it allocates does not stay, or is not the result's */
+};
+/* Runs a step so that it cannot allocate more than is charged for, and charges more where that is
+ * not enough. STET_E_BUSY: the budget is used up; STET_E_NOMEM: it would be too small even when
+ * empty. */
+stet_status result_run(stet_result *r, const struct result_step *step, stet_error *err);
+/* Charges for so many bytes more than it holds now. Fails likewise. */
+stet_status result_expect(stet_result *r, size_t more, stet_error *err);
+
+/* Blocks of it were freed or taken on this thread since its balance was `before`. */
+void result_note(stet_result *r, int64_t before);
+/* It grows no more. */
+void result_settle(stet_result *r);
 /* The caller has it now. */
 void result_uncharge(stet_result *r);
 /* A failed request: frees everything but the message. */

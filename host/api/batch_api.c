@@ -93,8 +93,10 @@ static void run_batch(stet_engine *g, struct api_batch *b, struct feed *f)
 
 static stet_status correct_all(stet_engine *g, struct api_batch *b, struct feed *f)
 {
-    stet_status *own = NULL;
-    if (b->statuses == NULL) {
+    stet_status *own = NULL, one;
+    if (b->statuses == NULL && f->n == 1) {
+        b->statuses = &one;
+    } else if (b->statuses == NULL) {
         own = steti_calloc(f->n + 1, sizeof *own);
         if (own == NULL) {
             return steti_fail_nomem(b->err, "a batch of requests", f->n * sizeof *own);

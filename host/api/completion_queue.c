@@ -47,6 +47,7 @@ stet_status stet_cq_create(stet_cq **out, stet_error *err)
         return steti_fail(err, STET_E_INVALID, "stet_cq_create: out must not be NULL");
     }
     *out = NULL;
+    api_close_hooks();
     cq = steti_calloc(1, sizeof *cq);
     if (cq == NULL) {
         return steti_fail_nomem(err, "a completion queue", sizeof *cq);
@@ -67,6 +68,14 @@ stet_status stet_cq_create(stet_cq **out, stet_error *err)
     cq->pid = getpid();
     *out = cq;
     return STET_OK;
+}
+
+stet_status cq_check(const stet_cq *cq, stet_error *err)
+{
+    return cq->pid == getpid()
+               ? STET_OK
+               : steti_fail(err, STET_E_FORKED,
+                            "the queue was made before fork(); create one in this process");
 }
 
 void cq_retain(stet_cq *cq)

@@ -4,6 +4,9 @@
 
 #include "stet.h"
 
+/* STET_E_FORKED: the queue was made before fork(). */
+stet_status cq_check(const stet_cq *cq, stet_error *err);
+
 /* A request in flight keeps its queue alive, so that the queue may be destroyed at any time. */
 void cq_retain(stet_cq *cq);
 void cq_release(stet_cq *cq);

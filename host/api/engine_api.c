@@ -9,6 +9,9 @@
 #define WORKING_BYTES 65536u
 #define WORKING_BYTES_A_TOKEN 2048u
 #define LEAST_REQUEST_BYTES 65536u
+/* More than headers and rounding of an engine's blocks ever were, whatever the options. */
+#define BLOCKS_BYTES 65536u
+#define BLOCKS_BYTES_A_THREAD 256u
 
 /* Sentences and outputs must fit into the position table: start or end-of-sentence token
  * included. */
@@ -73,6 +76,7 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
             o->batch_size);
     }
     plan->bytes += steti_engine_scratch_bytes(m->net, backend, &plan->engine);
+    plan->bytes += BLOCKS_BYTES + BLOCKS_BYTES_A_THREAD * (size_t)api_threads(&m->options);
     plan->bytes += engine_slots_bytes(o) + (size_t)o->queue_size * sizeof(struct api_request) +
                    steti_sched_bytes(o->queue_size, o->batch_size) + sizeof(stet_engine);
     return check_memory(m, o, plan->bytes, err);
@@ -84,6 +88,7 @@ static stet_status open_core(stet_engine *g, stet_error *err)
     struct api_plan plan;
     STETI_TRY(g->model->ops->open(&bo, &g->backend, err));
     STETI_TRY(api_plan_engine(g->model, &g->options, g->backend, &plan, err));
+    g->reserved_bytes = plan.bytes;
     return steti_engine_open(g->model->net, g->backend, &plan.engine, &g->core, err);
 }
 
@@ -124,14 +129,20 @@ static stet_status open_table(stet_engine *g, stet_error *err)
 /* What is left of memory_limit belongs to the requests. */
 static stet_status open_budget(stet_engine *g, int64_t balance_before, stet_error *err)
 {
-    size_t limit = g->options.memory_limit, rest = 0;
-    g->memory_bytes = (size_t)(steti_alloc_thread_balance() - balance_before);
-    STETI_TRY(check_memory(g->model, &g->options, g->memory_bytes, err));
-    if (limit != 0) {
-        rest = limit - g->model->bytes - g->memory_bytes - working_bytes(&g->options);
+    size_t limit = g->options.memory_limit;
+    g->budget = budget_new();
+    if (g->budget == NULL) {
+        return steti_fail_nomem(err, "an engine", sizeof *g);
     }
-    g->budget = budget_new(rest);
-    return g->budget != NULL ? STET_OK : steti_fail_nomem(err, "an engine", sizeof *g);
+    g->memory_bytes = (size_t)(steti_alloc_thread_balance() - balance_before);
+    /* The figure that creation asked for stays the one that counts. */
+    g->reserved_bytes = g->reserved_bytes > g->memory_bytes ? g->reserved_bytes : g->memory_bytes;
+    STETI_TRY(check_memory(g->model, &g->options, g->reserved_bytes, err));
+    if (limit != 0) {
+        g->working_bytes = working_bytes(&g->options);
+        budget_set_limit(g->budget, limit - g->model->bytes - g->reserved_bytes - g->working_bytes);
+    }
+    return STET_OK;
 }
 
 static stet_status open_engine(stet_engine *g, int64_t balance_before, stet_error *err)
@@ -235,6 +246,7 @@ void stet_engine_destroy(stet_engine *engine)
         return; /* a child of fork() has none of the engine's threads to join */
     }
     pthread_mutex_lock(&engine->lock);
+    engine->is_closing = 1;
     while (engine->callers > 0) {
         pthread_cond_wait(&engine->changed, &engine->lock);
     }
@@ -245,17 +257,17 @@ void stet_engine_destroy(stet_engine *engine)
     close_engine(engine);
 }
 
-/* With the lock held. The last request gives its place back before its event is in the queue; the
- * driver, which puts it there, goes on until then. */
-static uint64_t requests_left(const stet_engine *g)
+/* A driver that has no request left may still have to put the last event into its queue. */
+static int is_drained(const stet_engine *g)
 {
-    return g->admission.requests > 0 ? g->admission.requests : (uint64_t)(g->is_driving != 0);
+    return g->admission.requests == 0 && !g->is_driving;
 }
 
 stet_status stet_engine_drain(stet_engine *engine, uint64_t deadline_ns, stet_error *err)
 {
     stet_error local;
     uint64_t left;
+    int done;
     err = api_error(err, &local);
     if (engine == NULL) {
         return steti_fail(err, STET_E_INVALID, "stet_engine_drain: engine must not be NULL");
@@ -263,19 +275,20 @@ stet_status stet_engine_drain(stet_engine *engine, uint64_t deadline_ns, stet_er
     STETI_TRY(engine_enter(engine, err));
     pthread_mutex_lock(&engine->lock);
     engine->is_draining = 1;
-    while (requests_left(engine) > 0) {
+    while (!is_drained(engine)) {
         if (deadline_ns == 0) {
             pthread_cond_wait(&engine->changed, &engine->lock);
         } else if (steti_cond_wait_until(&engine->changed, &engine->lock, deadline_ns) != 0) {
             break;
         }
     }
-    left = requests_left(engine);
+    done = is_drained(engine);
+    left = engine->admission.requests;
     pthread_mutex_unlock(&engine->lock);
     engine_leave(engine);
-    return left == 0 ? STET_OK
-                     : steti_fail(err, STET_E_DEADLINE, "%llu requests are still in flight",
-                                  (unsigned long long)left);
+    return done ? STET_OK
+                : steti_fail(err, STET_E_DEADLINE, "%llu requests are still in flight",
+                             (unsigned long long)left);
 }
 
 int32_t stet_engine_health(const stet_engine *engine)
@@ -289,9 +302,9 @@ int32_t stet_engine_health(const stet_engine *engine)
         return STET_E_FORKED;
     }
     pthread_mutex_lock(&g->lock);
-    health = g->is_dead       ? STET_HEALTH_DEAD
-             : g->is_draining ? STET_HEALTH_DRAINING
-                              : STET_HEALTH_READY;
+    health = g->is_dead                        ? STET_HEALTH_DEAD
+             : g->is_draining || g->is_closing ? STET_HEALTH_DRAINING
+                                               : STET_HEALTH_READY;
     pthread_mutex_unlock(&g->lock);
     return health;
 }
@@ -317,8 +330,12 @@ stet_status stet_engine_stats(stet_engine *engine, stet_stats *out)
     pthread_mutex_lock(&engine->lock);
     now = engine->totals;
     now.memory_bytes = engine->memory_bytes;
-    now.running = engine->running;
-    now.waiting = engine->live > engine->running ? engine->live - engine->running : 0;
+    if (engine->is_driving) {
+        now.total_ns += steti_now(steti_clock_system()) - engine->driving_since;
+    }
+    /* What was running when the driver last said so may be completed by now. */
+    now.running = engine->running < engine->live ? engine->running : engine->live;
+    now.waiting = engine->live - now.running;
     pthread_mutex_unlock(&engine->lock);
     engine_leave(engine);
     return copy_stats(&now, out);

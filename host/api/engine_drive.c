@@ -75,13 +75,13 @@ static int must_go_on(const stet_engine *g, const struct api_batch *batch)
 
 void engine_drive(stet_engine *g, const struct api_batch *batch)
 {
-    uint64_t start = now();
+    g->driving_since = now();
     g->is_driving = 1;
     do {
         step(g);
     } while (must_go_on(g, batch));
     g->is_driving = 0;
-    g->totals.total_ns += now() - start;
+    g->totals.total_ns += now() - g->driving_since;
     pthread_cond_broadcast(&g->changed);
     engine_wake(g);
 }

@@ -69,7 +69,9 @@ struct stet_engine {
     pid_t pid;
     struct api_options options;
     stet_model *model;
-    size_t memory_bytes;
+    size_t memory_bytes;   /* that it holds */
+    size_t reserved_bytes; /* of memory_limit; not less */
+    size_t working_bytes;  /* that the driver may use for a while; 0: no limit */
     struct api_budget *budget;
 
     /* Under the lock */
@@ -80,8 +82,11 @@ struct stet_engine {
     size_t running; /* of these, with a sentence that had its turn */
     int n_cancels;  /* since the driver last looked */
     int callers;    /* calls in progress */
-    int is_driving, is_draining, is_stopping, is_dead;
-    stet_stats totals;
+    int is_driving, is_draining, is_dead;
+    int is_closing; /* destroy waits for calls in progress; those that begin now are too late */
+    int is_stopping;
+    uint64_t driving_since;
+    stet_stats totals; /* total_ns: up to then */
 
     /* The driver's */
     struct steti_backend *backend;

@@ -2,8 +2,11 @@
  * end. Everything here runs on the thread that drives the engine. */
 #include <string.h>
 
+#include "alloc.h"
 #include "completion_queue.h"
 #include "engine_state.h"
+
+#define PIECES_KEPT 32 /* for every token that a sentence may have */
 
 static uint64_t now(void)
 {
@@ -25,21 +28,65 @@ static void keep_message(stet_result *r, const char *text)
     }
 }
 
+/* Working memory is the driver's; the list of pieces stays in it. */
+static size_t working(const stet_engine *g)
+{
+    size_t kept = g->pieces.cap > 0 ? steti_alloc_cost(g->pieces.cap * sizeof *g->pieces.data) : 0;
+    return g->working_bytes > kept ? g->working_bytes - kept : 0;
+}
+
+struct work {
+    stet_engine *g;
+    struct api_request *r;
+    struct api_slot *s;
+    int found;
+};
+
+/* An accepted request can wait for no memory. */
+static stet_status run_step(const struct work *w, struct result_step step, stet_error *err)
+{
+    stet_status st;
+    step.ctx = (void *)(uintptr_t)w;
+    step.working = working(w->g);
+    st = result_run(w->r->result, &step, err);
+    return st == STET_E_BUSY ? STET_E_NOMEM : st;
+}
+
+static stet_status read_sentence(void *ctx, stet_error *err)
+{
+    struct work *w = ctx;
+    (void)err; /* the slot's */
+    w->found = 0;
+    return request_next_sentence(w->g, w->r, w->s, &w->found);
+}
+
+static stet_status next_sentence(struct work *w)
+{
+    static const struct result_step step = {.run = read_sentence, .is_temporary = 1};
+    stet_engine *g = w->g;
+    stet_status st = run_step(w, step, &w->s->err);
+    /* A strange text must not take the working memory from those that come. */
+    if (g->working_bytes != 0 && g->pieces.cap > PIECES_KEPT * (size_t)g->options.max_input) {
+        steti_pieces_free(&g->pieces);
+    }
+    return st;
+}
+
 static int begin(void *ctx, int request, int slot, int *more)
 {
     stet_engine *g = ctx;
     struct api_request *r = &g->requests[request];
     struct api_slot *s = &g->slots[slot];
+    struct work w = {.g = g, .r = r, .s = s};
     uint64_t start = now();
-    int found = 0;
     stet_status st;
     s->request = request;
     s->err.message[0] = '\0';
     if (r->n_begun == 0) {
         r->result->stats.queue_ns = start - r->submit_ns;
     }
-    st = request_next_sentence(g, r, s, &found);
-    if (st == STET_OK && found) {
+    st = next_sentence(&w);
+    if (st == STET_OK && w.found) {
         s->job = (struct steti_job){.src = s->ids,
                                     .n_src = s->job.n_src,
                                     .out = s->out,
@@ -53,7 +100,7 @@ static int begin(void *ctx, int request, int slot, int *more)
         return st;
     }
     *more = request_has_more(r);
-    return found ? s->job.n_src + 1 : 0; /* the end-of-sentence token is read as well */
+    return w.found ? s->job.n_src + 1 : 0; /* the end-of-sentence token is read as well */
 }
 
 static void add_time(stet_engine *g, const int *slots, int n, int is_pass, uint64_t ns)
@@ -103,19 +150,27 @@ static void give_tokens(stet_engine *g, struct api_request *r, const struct api_
     pthread_mutex_unlock(&g->lock);
 }
 
-static stet_status take_output(stet_engine *g, struct api_request *r, struct api_slot *s)
+static stet_status add_output(void *ctx, stet_error *err)
 {
-    struct result_sentence in = {.tokenizer = g->model->tokenizer,
+    const struct work *w = ctx;
+    const struct api_slot *s = w->s;
+    struct result_sentence in = {.tokenizer = w->g->model->tokenizer,
                                  .begin = s->begin,
                                  .end = s->end,
                                  .seq = s->seq,
                                  .pieces = s->pieces,
                                  .job = &s->job};
-    if (r->is_tokens) {
-        return result_set_tokens(r->result, &s->job, &s->err);
+    if (w->r->is_tokens) {
+        return result_set_tokens(w->r->result, &s->job, err);
     }
-    STETI_TRY(result_add_sentence(r->result, &in, &s->err));
-    return result_charge(r->result, &s->err);
+    return result_add_sentence(w->r->result, &in, err);
+}
+
+static stet_status take_output(stet_engine *g, struct api_request *r, struct api_slot *s)
+{
+    const struct work w = {.g = g, .r = r, .s = s};
+    static const struct result_step step = {.run = add_output};
+    return run_step(&w, step, &s->err);
 }
 
 static stet_status finish(void *ctx, int slot)
@@ -125,10 +180,10 @@ static stet_status finish(void *ctx, int slot)
     struct api_request *r = request_of(g, s);
     stet_status st = s->job.status;
     steti_engine_end(g->core, slot);
-    g->device_failed |= st == STET_E_DEVICE;
     if (st == STET_OK && g->options.verify) {
         st = steti_engine_verify(g->core, slot, &s->job);
     }
+    g->device_failed |= st == STET_E_DEVICE;
     if (st == STET_OK) {
         st = take_output(g, r, s);
     }
@@ -187,12 +242,29 @@ static void count_end(stet_stats *t, stet_status st)
     t->failed_requests += st != STET_OK && st != STET_E_CANCELLED && st != STET_E_DEADLINE;
 }
 
-static stet_status seal(stet_result *result, const struct api_request *r, stet_status st)
+static stet_status seal_result(void *ctx, stet_error *err)
 {
+    const struct work *w = ctx;
+    return result_seal(w->r->result, err);
+}
+
+static void free_spans(struct api_request *r)
+{
+    int64_t before = steti_alloc_thread_balance();
+    steti_spans_free(&r->spans);
+    result_note(r->result, before);
+}
+
+static stet_status seal(stet_engine *g, struct api_request *r, stet_status st)
+{
+    static const struct result_step step = {.run = seal_result};
+    const struct work w = {.g = g, .r = r};
     stet_error e = {.struct_size = sizeof e};
+    stet_result *result = r->result;
     result->stats.total_ns = now() - r->submit_ns;
+    free_spans(r);
     if (st == STET_OK && !r->is_tokens) {
-        st = result_seal(result, &e);
+        st = run_step(&w, step, &e);
         if (st != STET_OK) {
             keep_message(result, e.message);
         }
@@ -201,6 +273,7 @@ static stet_status seal(stet_result *result, const struct api_request *r, stet_s
         keep_message(result, why(st));
         result_strip(result);
     }
+    result_settle(result);
     return st;
 }
 
@@ -212,8 +285,7 @@ static void complete(void *ctx, int request, stet_status st)
     stet_cq *cq = r->cq;
     struct api_batch *batch = r->batch;
     size_t index = r->index;
-    result->status = seal(result, r, st);
-    steti_spans_free(&r->spans);
+    result->status = seal(g, r, st);
     pthread_mutex_lock(&g->lock);
     if (result->status == STET_OK) {
         add_totals(&g->totals, &result->stats);

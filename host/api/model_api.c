@@ -21,6 +21,11 @@ const char *stet_version(void)
 
 static _Atomic int hooks_closed; /* set once a handle exists: hooks must come first */
 
+void api_close_hooks(void)
+{
+    atomic_store(&hooks_closed, 1);
+}
+
 stet_status stet_set_hooks(const stet_hooks *hooks, stet_error *err)
 {
     if (hooks == NULL || hooks->struct_size < sizeof *hooks) {
@@ -32,8 +37,9 @@ stet_status stet_set_hooks(const stet_hooks *hooks, stet_error *err)
                           "hooks: mem_alloc and mem_free must be set together");
     }
     if (atomic_load(&hooks_closed)) {
-        return steti_fail(err, STET_E_INVALID,
-                          "hooks: must be set before the first model is loaded");
+        return steti_fail(
+            err, STET_E_INVALID,
+            "hooks: must be set before the first model is loaded and the first queue made");
     }
     steti_log_set_hook(hooks->log, hooks->log_ctx, hooks->log_level);
     steti_alloc_set_hooks(hooks->mem_alloc, hooks->mem_free, hooks->mem_ctx);
@@ -148,7 +154,7 @@ stet_status stet_model_load(const char *path, const stet_option *options, size_t
     api_options_defaults(&o);
     STETI_TRY(api_options_parse(options, n_options, API_SCOPE_MODEL, &o, err));
     STETI_TRY(api_model_open(path, &o, out, err));
-    atomic_store(&hooks_closed, 1);
+    api_close_hooks();
     return STET_OK;
 }
 

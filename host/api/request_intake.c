@@ -9,7 +9,9 @@
 #define MAX_REQUEST_BYTES ((size_t)1 << 30)
 #define MAX_SUBMIT_BYTES ((size_t)16 << 20)
 #define ALL_FLAGS (STET_REQ_WRAPPED | STET_REQ_SENTENCE | STET_REQ_TOKENS)
-#define INDEX_BITS 20 /* of an id; the rest counts how often the place was used */
+#define SENTENCE_COPIES 3   /* of the list of sentences, while it grows or is put in order */
+#define LARGEST_STRUCT 4096 /* that a later version may come to */
+#define INDEX_BITS 20       /* of an id; the rest counts how often the place was used */
 
 stet_status engine_read_request(const stet_request *list, size_t index, stet_request *out,
                                 stet_error *err)
@@ -17,7 +19,8 @@ stet_status engine_read_request(const stet_request *list, size_t index, stet_req
     uint32_t size = list->struct_size;
     const stet_request *r;
     /* What a program compiled before version 0.2 knows of. */
-    if (size < offsetof(stet_request, tokens)) {
+    if (size < offsetof(stet_request, tokens) || size > LARGEST_STRUCT ||
+        size % _Alignof(stet_request) != 0) {
         return steti_fail(err, STET_E_INVALID,
                           "request: struct_size is %u, set it to sizeof(stet_request)", size);
     }
@@ -106,8 +109,8 @@ static stet_status reserve(stet_engine *g, const stet_request *r, int any_delay,
     if (g->is_dead) {
         st = steti_fail(err, STET_E_DEVICE,
                         "the device failed; destroy the engine and create another");
-    } else if (g->is_draining) {
-        st = steti_fail(err, STET_E_SHUTDOWN, "the engine drains and takes no more requests");
+    } else if (g->is_draining || (g->is_closing && !any_delay)) {
+        st = steti_fail(err, STET_E_SHUTDOWN, "the engine takes no more requests");
     } else {
         st = steti_admission_take(&g->admission, &need, err);
     }
@@ -127,7 +130,9 @@ static void give_back(stet_engine *g, const stet_request *r, int place, int was_
     g->requests[place].next = g->free_list;
     g->free_list = place;
     g->totals.refused_requests += was_busy != 0;
-    pthread_cond_broadcast(&g->changed);
+    if (g->is_draining) { /* a blocking call waits for memory, which this is not */
+        pthread_cond_broadcast(&g->changed);
+    }
     pthread_mutex_unlock(&g->lock);
 }
 
@@ -137,6 +142,29 @@ static enum steti_split split_mode(const stet_request *r)
         return STETI_SPLIT_NONE;
     }
     return r->flags & STET_REQ_WRAPPED ? STETI_SPLIT_WRAPPED : STETI_SPLIT_LINES;
+}
+
+struct splitting {
+    const stet_request *request;
+    struct steti_spans *spans;
+};
+
+static stet_status split(void *ctx, stet_error *err)
+{
+    const struct splitting *s = ctx;
+    return steti_sentences_split(s->request->text, s->request->len, split_mode(s->request),
+                                 s->spans, err);
+}
+
+/* Finds the sentences, and charges for what each will hold in the result. */
+static stet_status split_text(const stet_request *r, struct api_request *place, stet_error *err)
+{
+    struct splitting s = {.request = r, .spans = &place->spans};
+    struct result_step step = {.run = split, .ctx = &s};
+    STETI_TRY(result_run(place->result, &step, err));
+    return result_expect(place->result,
+                         2 * r->len + SENTENCE_COPIES * sizeof(struct api_sentence) * s.spans->len,
+                         err);
 }
 
 /* Outside the lock: the copy and its sentences. */
@@ -153,14 +181,11 @@ static stet_status copy_request(stet_engine *g, const stet_request *r, struct ap
     if (source.len == 0) {
         return STET_OK;
     }
-    STETI_TRY_GOTO(steti_sentences_split(r->text, r->len, split_mode(r), &place->spans, err), st,
-                   fail);
-    place->result->extra = place->spans.cap * sizeof *place->spans.data;
-    STETI_TRY_GOTO(result_charge(place->result, err), st, fail);
-    return STET_OK;
-fail:
-    steti_spans_free(&place->spans);
-    stet_result_release(place->result);
+    st = split_text(r, place, err);
+    if (st != STET_OK) {
+        steti_spans_free(&place->spans);
+        stet_result_release(place->result);
+    }
     return st;
 }
 
@@ -257,6 +282,7 @@ stet_status stet_submit(stet_engine *engine, stet_cq *cq, const stet_request *re
         return steti_fail(err, STET_E_INVALID,
                           "stet_submit: engine, queue and requests must not be NULL");
     }
+    STETI_TRY(cq_check(cq, err));
     STETI_TRY(engine_enter(engine, err));
     st = submit_all(engine, cq, requests, n, ids, accepted, err);
     engine_leave(engine);
@@ -268,13 +294,14 @@ stet_status stet_cancel(stet_engine *engine, uint64_t id)
     size_t place = (size_t)(id & (((uint64_t)1 << INDEX_BITS) - 1));
     uint64_t generation = id >> INDEX_BITS;
     stet_status st = STET_OK;
-    if (engine == NULL || place >= (size_t)engine->options.queue_size) {
+    struct api_request *r;
+    if (engine == NULL) {
         return STET_E_INVALID;
     }
     STETI_TRY(engine_enter(engine, NULL));
     pthread_mutex_lock(&engine->lock);
-    struct api_request *r = &engine->requests[place];
-    if (generation == 0 || generation > r->generation) {
+    r = place < (size_t)engine->options.queue_size ? &engine->requests[place] : NULL;
+    if (r == NULL || generation == 0 || generation > r->generation) {
         st = STET_E_INVALID;
     } else if (r->id == id && !r->is_cancelled) {
         r->is_cancelled = 1;

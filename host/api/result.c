@@ -4,7 +4,7 @@
 #include "api_internal.h"
 #include "offsets.h"
 
-static void free_contents(stet_result *r)
+void result_free_contents(stet_result *r)
 {
     steti_buf_free(&r->source);
     steti_buf_free(&r->text);
@@ -25,28 +25,9 @@ static void free_contents(stet_result *r)
     r->n_tokens = 0;
 }
 
-void result_strip(stet_result *r)
-{
-    free_contents(r);
-    if (r->budget != NULL && r->charged > sizeof *r) {
-        budget_give(r->budget, r->charged - sizeof *r);
-        r->charged = sizeof *r;
-    }
-}
-
-void result_uncharge(stet_result *r)
-{
-    if (r->budget != NULL) {
-        budget_give(r->budget, r->charged);
-        budget_release(r->budget);
-        r->budget = NULL;
-        r->charged = 0;
-    }
-}
-
 static void result_free(stet_result *r)
 {
-    free_contents(r);
+    result_free_contents(r);
     result_uncharge(r);
     steti_free(r);
 }

@@ -5,81 +5,6 @@
 #include "alloc.h"
 #include "api_internal.h"
 
-/* What a request is charged on hand-in: itself, and for every byte of its text the source, the
- * corrected text while it grows, sentences and edits of an ordinary text. */
-#define BYTES_EACH 2048
-#define BYTES_FOR_ONE 6
-#define BLOCK_OVERHEAD (2 * STETI_ALIGN)
-
-static stet_status take_expected(stet_result *r, const struct result_source *source,
-                                 struct api_budget *budget, stet_error *err)
-{
-    size_t need = BYTES_EACH + BYTES_FOR_ONE * source->len + 2 * sizeof(int32_t) * source->n_tokens;
-    size_t limit = budget_limit(budget);
-    if (!budget_take(budget, need)) {
-        if (need > limit) {
-            return steti_fail(err, STET_E_NOMEM,
-                              "a request of %zu bytes needs about %zu bytes, but memory_limit "
-                              "leaves %zu for all requests",
-                              source->len, need, limit);
-        }
-        steti_fail(err, STET_E_BUSY, "the requests in flight hold what memory_limit leaves them");
-        err->retry_after_ms = 1;
-        return STET_E_BUSY;
-    }
-    budget_retain(budget);
-    r->budget = budget;
-    r->charged = need;
-    return STET_OK;
-}
-
-stet_status result_new(const struct result_source *source, struct api_budget *budget,
-                       stet_result **out, stet_error *err)
-{
-    stet_result *r = steti_calloc(1, sizeof *r);
-    stet_status st;
-    *out = NULL;
-    if (r == NULL) {
-        return steti_fail_nomem(err, "a result", sizeof *r);
-    }
-    atomic_store(&r->refs, 1);
-    r->stats.struct_size = sizeof r->stats;
-    r->stats.requests = 1;
-    STETI_TRY_GOTO(take_expected(r, source, budget, err), st, fail);
-    STETI_TRY_GOTO(steti_buf_append(&r->source, source->text, source->len, err), st, fail);
-    if (source->tokens != NULL) {
-        r->tokens = steti_malloc(source->n_tokens * sizeof *r->tokens);
-        if (r->tokens == NULL) {
-            st = steti_fail_nomem(err, "a request", source->n_tokens * sizeof *r->tokens);
-            goto fail;
-        }
-        memcpy(r->tokens, source->tokens, source->n_tokens * sizeof *r->tokens);
-        r->n_tokens = source->n_tokens;
-    }
-    *out = r;
-    return STET_OK;
-fail:
-    stet_result_release(r);
-    return st;
-}
-
-stet_status result_charge(stet_result *r, stet_error *err)
-{
-    size_t each_edit = sizeof(struct steti_edit) + sizeof(float) + 2 * sizeof(uint32_t);
-    size_t held = sizeof *r + r->extra + r->source.cap + r->text.cap + r->edits.text.cap +
-                  r->edits.cap * each_edit + r->cap_sentences * sizeof *r->sentences +
-                  8 * BLOCK_OVERHEAD;
-    if (held <= r->charged) {
-        return STET_OK;
-    }
-    if (!budget_take(r->budget, held - r->charged)) {
-        return steti_fail(err, STET_E_NOMEM,
-                          "the result holds %zu bytes, and memory_limit leaves no more", held);
-    }
-    r->charged = held;
-    return STET_OK;
-}
-
 static float mean_logprob(const float *logprob, size_t first, size_t last)
 {
     double sum = 0.0;
@@ -161,12 +86,18 @@ stet_status result_add_sentence(stet_result *r, const struct result_sentence *s,
 {
     void *list = r->sentences;
     size_t first_edit = r->edits.len;
+    size_t text_len = r->edits.text.len;
     struct api_sentence *out;
     stet_status st =
         steti_grow(&list, &r->cap_sentences, r->n_sentences + 1, sizeof *r->sentences, err);
     r->sentences = list;
     STETI_TRY(st);
-    STETI_TRY(add_edits(r, s, err));
+    st = add_edits(r, s, err);
+    if (st != STET_OK) {
+        r->edits.len = first_edit;
+        r->edits.text.len = text_len;
+        return st;
+    }
     out = &r->sentences[r->n_sentences++];
     out->seq = s->seq;
     out->first_edit = first_edit;
@@ -269,15 +200,42 @@ static stet_status order_sentences(stet_result *r, stet_error *err)
     return STET_OK;
 }
 
+/* Bytes of the corrected text. */
+static size_t corrected_len(const stet_result *r)
+{
+    size_t n = r->source.len;
+    for (size_t i = 0; i < r->edits.len; i++) {
+        const struct steti_edit *e = &r->edits.data[i];
+        n += (e->text_end - e->text_begin) - (e->src_end - e->src_begin);
+    }
+    return n;
+}
+
+/* Just as large as it must be: it lives long, and there are many. */
+static stet_status make_text(stet_result *r, stet_error *err)
+{
+    size_t len = corrected_len(r);
+    if (r->text.data == NULL) {
+        r->text.data = steti_malloc(len + 1);
+        if (r->text.data == NULL) {
+            return steti_fail_nomem(err, "the corrected text", len + 1);
+        }
+        r->text.cap = len + 1;
+    }
+    r->text.len = 0;
+    STETI_TRY(steti_edits_apply(r->source.data, r->source.len, &r->edits, 0, &r->text, err));
+    if (steti_buf_cstr(&r->text) == NULL) {
+        return steti_fail_nomem(err, "the corrected text", r->text.len + 1);
+    }
+    return STET_OK;
+}
+
 stet_status result_seal(stet_result *r, stet_error *err)
 {
     size_t n = r->edits.len;
     long long shift = 0;
     STETI_TRY(order_sentences(r, err));
-    STETI_TRY(steti_edits_apply(r->source.data, r->source.len, &r->edits, 0, &r->text, err));
-    if (steti_buf_cstr(&r->text) == NULL) {
-        return steti_fail_nomem(err, "the corrected text", r->text.len + 1);
-    }
+    STETI_TRY(make_text(r, err));
     r->out_begin = steti_malloc(n * sizeof *r->out_begin);
     if (r->out_begin == NULL) {
         return steti_fail_nomem(err, "the list of edits", n * sizeof *r->out_begin);

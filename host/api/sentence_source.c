@@ -62,7 +62,9 @@ static stet_status read_part(stet_engine *g, const char *text, size_t begin, siz
 
 static void take_tokens(struct api_request *r, struct api_slot *slot)
 {
-    memcpy(slot->ids, r->result->tokens, r->result->n_tokens * sizeof *slot->ids);
+    if (r->result->n_tokens > 0) {
+        memcpy(slot->ids, r->result->tokens, r->result->n_tokens * sizeof *slot->ids);
+    }
     slot->begin = slot->end = 0;
     slot->job.n_src = (int)r->result->n_tokens;
 }

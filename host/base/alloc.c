@@ -17,7 +17,8 @@ static struct {
 } hooks;
 
 static _Atomic uint64_t stat_calls, stat_live_count, stat_live_bytes, stat_peak_bytes;
-static _Thread_local int64_t thread_balance;
+static _Thread_local int64_t thread_balance, thread_most = INT64_MAX;
+static _Thread_local uint64_t thread_lacks;
 static _Atomic uint64_t fail_at; /* call number that fails; 0 = never */
 static _Atomic int fail_sticky;
 
@@ -47,9 +48,28 @@ static void count_block(size_t size)
     }
 }
 
-static size_t whole_size(size_t size)
+size_t steti_alloc_cost(size_t size)
 {
     return STETI_ALIGN + (size + STETI_ALIGN - 1) / STETI_ALIGN * STETI_ALIGN;
+}
+
+static int is_over_limit(size_t total)
+{
+    int64_t over;
+    if (thread_most == INT64_MAX || (int64_t)total <= thread_most - thread_balance) {
+        return 0;
+    }
+    over = (int64_t)total - (thread_most - thread_balance);
+    thread_lacks = thread_lacks != 0 ? thread_lacks : (uint64_t)over;
+    return 1;
+}
+
+uint64_t steti_alloc_thread_limit(int64_t most)
+{
+    uint64_t lacks = thread_lacks;
+    thread_most = most;
+    thread_lacks = 0;
+    return lacks;
 }
 
 void *steti_malloc(size_t size)
@@ -60,7 +80,10 @@ void *steti_malloc(size_t size)
     if (must_fail(call) || size > SIZE_MAX / 2 - 2 * STETI_ALIGN) {
         return NULL;
     }
-    total = whole_size(size);
+    total = steti_alloc_cost(size);
+    if (is_over_limit(total)) {
+        return NULL;
+    }
     block = hooks.mem_alloc != NULL ? hooks.mem_alloc(hooks.ctx, total, STETI_ALIGN)
                                     : aligned_alloc(STETI_ALIGN, total);
     if (block == NULL) {
@@ -88,9 +111,9 @@ void steti_free(void *p)
     size = h->size;
     atomic_fetch_sub(&stat_live_bytes, size);
     atomic_fetch_sub(&stat_live_count, 1);
-    thread_balance -= (int64_t)whole_size(size);
+    thread_balance -= (int64_t)steti_alloc_cost(size);
     if (hooks.mem_free != NULL) {
-        hooks.mem_free(hooks.ctx, h, whole_size(size));
+        hooks.mem_free(hooks.ctx, h, steti_alloc_cost(size));
     } else {
         free(h);
     }

@@ -43,6 +43,14 @@ void steti_alloc_get_stats(struct steti_alloc_stats *out);
  * back: the difference of two values is what the code between them holds. */
 int64_t steti_alloc_thread_balance(void);
 
+/* From now on, allocations of this thread fail that would bring its balance over `most`;
+ * INT64_MAX: none. Returns how many bytes the first one refused since the last call was over, 0
+ * when none was. */
+uint64_t steti_alloc_thread_limit(int64_t most);
+
+/* What a block of this size costs, header included. */
+size_t steti_alloc_cost(size_t size);
+
 /* Fail-the-Nth mode: the nth allocation from now (1 = the next one) and, when `sticky`, all after
  * it return NULL. 0 switches the mode off. */
 void steti_alloc_fail_nth(uint64_t nth, int sticky);

@@ -4,8 +4,10 @@
 
 #include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "fixture_path.h"
 #include "stet.h"
 
 #include <gtest/gtest.h>
@@ -14,11 +16,6 @@ namespace stet_test
 {
 
 using Options = std::vector<stet_option>;
-
-inline std::string fixture(const std::string &name)
-{
-    return std::string(STET_FIXTURES) + "/" + name;
-}
 
 struct Error : stet_error {
     Error() : stet_error{}
@@ -76,6 +73,11 @@ class Result
     Result(Result &&o) noexcept : handle(o.handle)
     {
         o.handle = nullptr;
+    }
+    Result &operator=(Result &&o) noexcept
+    {
+        std::swap(handle, o.handle);
+        return *this;
     }
     ~Result()
     {

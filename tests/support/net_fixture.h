@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "fixture_path.h"
+
 extern "C" {
 #include "alloc.h"
 #include "cpu_backend.h"
@@ -20,11 +22,6 @@ extern "C" {
 
 namespace stet_test
 {
-
-inline std::string fixture(const std::string &name)
-{
-    return std::string(STET_FIXTURES) + "/" + name;
-}
 
 // Spec, packed weights and one backend context. `ops` lets a test put its own backend in between.
 class Net
