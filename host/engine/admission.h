@@ -19,8 +19,14 @@ struct steti_admission_need {
     int any_delay;                /* the caller waits anyway: only the budgets count */
 };
 
-/* STET_E_BUSY with err->retry_after_ms, STET_E_DEADLINE, or STET_OK, and then it is counted. A
- * request of more tokens than the budget is taken in when there is no other. */
+/* STET_E_BUSY with err->retry_after_ms (1 .. 60000), STET_E_DEADLINE (it is past, whatever else
+ * holds), or STET_OK, and then it is counted.
+ *
+ * With a deadline, what is in flight and the request itself may be expected to take 60 % of the
+ * time left: that keeps nearly all promises, and an engine that has more to do than it can still
+ * has a queue. When nothing is in flight everything is taken in: a request of more tokens than the
+ * budget, and one that seems too slow for its deadline, since the estimate itself may be wrong and
+ * only work can correct it. */
 stet_status steti_admission_take(struct steti_admission *a, const struct steti_admission_need *n,
                                  stet_error *err);
 

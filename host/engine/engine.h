@@ -103,9 +103,9 @@ stet_status steti_engine_begin(struct steti_engine *e, int slot, struct steti_jo
  * A single sentence is never too long. */
 int steti_engine_encode_rows(const struct steti_engine *e);
 
-/* Runs the encoder over slots that were just begun, and one decoder pass over slots that are
- * encoded and not done. A sentence that fails has job->status and is done; the others are not
- * disturbed. Each slot once, in any order. */
+/* Runs the encoder over slots that were begun, no matter what passes of other slots came between,
+ * and one decoder pass over slots that are encoded and not done. A sentence that fails has
+ * job->status and is done; the others are not disturbed. Each slot once, in any order. */
 void steti_engine_encode(struct steti_engine *e, const int *slots, int n);
 void steti_engine_pass(struct steti_engine *e, const int *slots, int n);
 int steti_engine_is_done(const struct steti_engine *e, int slot);

@@ -96,5 +96,5 @@ void ready_queue_remove(struct ready_queue *q, int request)
     }
     set(q, at, q->heap[q->n]);
     sift_up(q, at);
-    sift_down(q, q->place[q->heap[at].request]);
+    sift_down(q, at); /* where it went up, its parent came down and stays */
 }

@@ -3,16 +3,14 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "pace.h"
 #include "ready_queue.h"
+#include "turn_order.h"
 
-#define FIRST_NS_PER_TOKEN 20000.0 /* believed before anything was measured */
-#define ENCODE_SHARE 2.0           /* passes that one encoder call may take while others decode */
-#define PATIENCE 4                 /* passes that a sentence may wait for company in the encoder */
-#define RATE_TOKENS 256            /* tokens finished before the rate is measured anew */
+#define ENCODE_SHARE 2.0 /* passes that one encoder call may take while others decode */
+#define PATIENCE 4       /* passes that a sentence may wait for company in the encoder */
 
 struct entry {
-    uint64_t deadline_ns;
-    int64_t key;
     int place;     /* in `active`; -1: not there */
     int n_slots;   /* sentences in slots */
     int has_begun; /* at least one sentence had its turn */
@@ -20,25 +18,25 @@ struct entry {
 
 struct steti_sched {
     struct steti_sched_options o;
-    struct ready_queue ready;
-    struct entry *entries; /* [max_requests] */
-    int *active, n_active; /* requests added and not completed */
-    int n_begun;           /* of these, with has_begun */
-    uint64_t next_deadline;
+    struct turn_order order;         /* requests with a sentence that has not begun */
+    struct ready_queue deadlines;    /* requests with a deadline, by that */
+    struct entry *entries;           /* [max_requests] */
+    int *active, n_active;           /* requests added and not completed */
+    int n_begun;                     /* of these, with has_begun */
     int *slot_request, *slot_tokens; /* [n_slots]; -1: free */
     int *is_encoded;                 /* [n_slots] */
     int *list, n_busy;               /* slots of one call; how many are in use */
-    int held;                        /* passes since sentences wait for company */
-    double pass_ns, encode_ns, ns_per_token, mean_tokens;
-    uint64_t busy_ns, done_tokens; /* since the rate was measured */
+    /* begun and not encoded: slots, their tokens, passes since the first of them waits */
+    int n_gathered, gathered, held;
+    uint64_t now; /* when this step began */
+    struct pace pace;
 };
 
 size_t steti_sched_bytes(int max_requests, int n_slots)
 {
-    size_t entry =
-        sizeof(struct entry) + 2 * sizeof(int) + sizeof(struct ready_entry) + sizeof(int);
+    size_t entry = sizeof(struct entry) + 2 * sizeof(int) + sizeof(struct ready_entry);
     return sizeof(struct steti_sched) + (size_t)max_requests * entry +
-           (size_t)n_slots * 4 * sizeof(int);
+           turn_order_bytes(max_requests) + (size_t)n_slots * 4 * sizeof(int);
 }
 
 static stet_status open_arrays(struct steti_sched *s, stet_error *err)
@@ -59,7 +57,8 @@ static stet_status open_arrays(struct steti_sched *s, stet_error *err)
     for (size_t i = 0; i < slots; i++) {
         s->slot_request[i] = -1;
     }
-    return ready_queue_init(&s->ready, s->o.max_requests, err);
+    STETI_TRY(turn_order_init(&s->order, s->o.max_requests, err));
+    return ready_queue_init(&s->deadlines, s->o.max_requests, err);
 }
 
 stet_status steti_sched_open(const struct steti_sched_options *o, struct steti_sched **out,
@@ -72,9 +71,7 @@ stet_status steti_sched_open(const struct steti_sched_options *o, struct steti_s
         return steti_fail_nomem(err, "a scheduler", sizeof *s);
     }
     s->o = *o;
-    s->next_deadline = UINT64_MAX;
-    s->ns_per_token = FIRST_NS_PER_TOKEN;
-    s->mean_tokens = 1;
+    pace_init(&s->pace, s->o.n_slots);
     st = open_arrays(s, err);
     if (st != STET_OK) {
         steti_sched_close(s);
@@ -89,7 +86,8 @@ void steti_sched_close(struct steti_sched *s)
     if (s == NULL) {
         return;
     }
-    ready_queue_free(&s->ready);
+    ready_queue_free(&s->deadlines);
+    turn_order_free(&s->order);
     steti_free(s->slot_request);
     steti_free(s->active);
     steti_free(s->entries);
@@ -100,14 +98,13 @@ void steti_sched_add(struct steti_sched *s, int request, const struct steti_sche
 {
     struct entry *e = &s->entries[request];
     memset(e, 0, sizeof *e);
-    e->deadline_ns = r->deadline_ns != 0 ? r->deadline_ns : UINT64_MAX;
-    e->key = (int64_t)r->arrival_ns - (int64_t)r->priority * STETI_PRIORITY_STEP_NS;
     e->place = s->n_active;
     s->active[s->n_active++] = request;
-    if (e->deadline_ns < s->next_deadline) {
-        s->next_deadline = e->deadline_ns;
+    if (r->deadline_ns != 0 && r->deadline_ns <= INT64_MAX) { /* in less than three centuries */
+        ready_queue_put(&s->deadlines, request, (int64_t)r->deadline_ns);
     }
-    ready_queue_put(&s->ready, request, e->key);
+    turn_order_add(&s->order, request, r->arrival_ns,
+                   (int64_t)r->priority * STETI_PRIORITY_STEP_NS);
 }
 
 /* Forgets the request before its end is told: its number may come back at once. */
@@ -119,7 +116,8 @@ static void complete(struct steti_sched *s, int request, stet_status st)
     s->entries[last].place = e->place;
     e->place = -1;
     s->n_begun -= e->has_begun;
-    ready_queue_remove(&s->ready, request);
+    turn_order_remove(&s->order, request);
+    ready_queue_remove(&s->deadlines, request);
     s->o.ops->complete(s->o.ctx, request, st);
 }
 
@@ -128,6 +126,10 @@ static void free_slot(struct steti_sched *s, int slot)
     s->entries[s->slot_request[slot]].n_slots--;
     s->slot_request[slot] = -1;
     s->n_busy--;
+    if (!s->is_encoded[slot]) {
+        s->n_gathered--;
+        s->gathered -= s->slot_tokens[slot];
+    }
 }
 
 void steti_sched_end(struct steti_sched *s, int request, stet_status st)
@@ -152,20 +154,11 @@ void steti_sched_end_all(struct steti_sched *s, stet_status st)
     }
 }
 
-static void end_expired(struct steti_sched *s)
+static void end_expired(struct steti_sched *s, uint64_t now)
 {
-    uint64_t now = steti_now(s->o.clock);
-    if (now < s->next_deadline) {
-        return;
-    }
-    s->next_deadline = UINT64_MAX;
-    for (int i = s->n_active - 1; i >= 0; i--) {
-        uint64_t deadline = s->entries[s->active[i]].deadline_ns;
-        if (deadline <= now) {
-            steti_sched_end(s, s->active[i], STET_E_DEADLINE);
-        } else if (deadline < s->next_deadline) {
-            s->next_deadline = deadline;
-        }
+    struct ready_queue *q = &s->deadlines;
+    while (q->n > 0 && (uint64_t)q->heap[0].key <= now) {
+        steti_sched_end(s, ready_queue_first(q), STET_E_DEADLINE);
     }
 }
 
@@ -179,7 +172,7 @@ static int begin(struct steti_sched *s, int request, int slot)
         return 0;
     }
     if (tokens == 0) {
-        ready_queue_remove(&s->ready, request);
+        turn_order_remove(&s->order, request);
         if (e->n_slots == 0) {
             complete(s, request, STET_OK);
         }
@@ -192,36 +185,32 @@ static int begin(struct steti_sched *s, int request, int slot)
     s->slot_tokens[slot] = tokens;
     s->is_encoded[slot] = 0;
     s->n_busy++;
-    s->mean_tokens += (tokens - s->mean_tokens) / 16;
+    s->n_gathered++;
+    s->gathered += tokens;
     if (more) {
-        e->key += (int64_t)(tokens * s->ns_per_token);
-        ready_queue_move_first(&s->ready, e->key);
+        turn_order_again(&s->order, request, tokens * s->pace.ns_per_token);
     } else {
-        ready_queue_remove(&s->ready, request);
+        turn_order_remove(&s->order, request);
     }
     return tokens;
 }
 
-/* Tokens that the encoder may read now; 0: wait for company. */
-static int encode_budget(struct steti_sched *s)
+static int is_decoding(const struct steti_sched *s)
 {
-    int n_free = s->o.n_slots - s->n_busy;
-    int joining = n_free < s->ready.n ? n_free : s->ready.n;
-    double rows;
-    if (s->n_busy == 0) {
-        return s->o.encode_rows;
-    }
-    if (joining * s->mean_tokens < s->o.encode_worth && n_free > 0 && s->held++ < PATIENCE) {
-        return 0;
-    }
-    rows = s->encode_ns > 0 ? ENCODE_SHARE * s->pass_ns / s->encode_ns : s->o.encode_rows;
-    rows = rows < s->o.encode_worth ? s->o.encode_worth : rows;
-    return rows < s->o.encode_rows ? (int)rows : s->o.encode_rows;
+    return s->n_busy > s->n_gathered;
 }
 
-static void observe(double *mean, double value)
+/* Tokens that the encoder may read at once. */
+static int encode_budget(const struct steti_sched *s)
 {
-    *mean = *mean == 0 ? value : *mean + (value - *mean) / 8;
+    double rows;
+    if (!is_decoding(s)) {
+        return s->o.encode_rows;
+    }
+    rows = s->pace.encode_ns > 0 ? ENCODE_SHARE * s->pace.pass_ns / s->pace.encode_ns
+                                 : s->o.encode_rows;
+    rows = rows < s->o.encode_worth ? s->o.encode_worth : rows;
+    return rows < s->o.encode_rows ? (int)rows : s->o.encode_rows;
 }
 
 /* Of the slots in the list those that are done. */
@@ -234,78 +223,71 @@ static void finish_done(struct steti_sched *s, int n)
         if (request < 0 || !s->o.ops->is_done(s->o.ctx, slot)) {
             continue;
         }
-        s->done_tokens += (uint64_t)s->slot_tokens[slot];
+        pace_done(&s->pace, s->slot_tokens[slot]);
         st = s->o.ops->finish(s->o.ctx, slot);
         free_slot(s, slot);
         if (st != STET_OK) {
             steti_sched_end(s, request, st);
-        } else if (s->entries[request].n_slots == 0 && s->ready.place[request] < 0) {
+        } else if (s->entries[request].n_slots == 0 && !turn_order_has(&s->order, request)) {
             complete(s, request, STET_OK);
+        }
+    }
+    pace_measure(&s->pace);
+}
+
+/* Waiting sentences into free slots, until `budget` tokens are together. */
+static void gather(struct steti_sched *s, int budget)
+{
+    int slot = 0;
+    while (turn_order_count(&s->order) > 0 && s->n_busy < s->o.n_slots && s->gathered < budget) {
+        while (s->slot_request[slot] >= 0) {
+            slot++;
+        }
+        if (begin(s, turn_order_first(&s->order, s->now), slot) == 0) {
+            slot = 0; /* a request that failed may have freed slots before it */
         }
     }
 }
 
-/* Waiting sentences into free slots, until `budget` tokens are together. */
-static void begin_some(struct steti_sched *s, int budget)
+static void encode_gathered(struct steti_sched *s, uint64_t start)
 {
-    int rows = 0, slot = 0;
-    while (s->ready.n > 0 && s->n_busy < s->o.n_slots && rows < budget) {
-        int tokens;
-        while (s->slot_request[slot] >= 0) {
-            slot++;
+    int n = 0, rows = s->gathered;
+    for (int i = 0; i < s->o.n_slots; i++) {
+        if (s->slot_request[i] >= 0 && !s->is_encoded[i]) {
+            s->is_encoded[i] = 1;
+            s->list[n++] = i;
         }
-        tokens = begin(s, ready_queue_first(&s->ready), slot);
-        rows += tokens;
-        slot = tokens > 0 ? slot : 0; /* a request that failed may have freed slots before it */
     }
+    s->n_gathered = s->gathered = s->held = 0;
+    s->o.ops->encode(s->o.ctx, s->list, n);
+    pace_encoded(&s->pace, steti_now(s->o.clock) - start, rows);
+    finish_done(s, n);
 }
 
 /* Fills free slots and lets the encoder read what came in. */
 static void admit(struct steti_sched *s)
 {
-    int n = 0, rows = 0, budget;
-    uint64_t start = steti_now(s->o.clock), ns;
-    if (s->ready.n == 0 || s->n_busy == s->o.n_slots) {
+    int budget = encode_budget(s), enough;
+    gather(s, budget);
+    if (s->n_gathered == 0) {
+        s->held = 0;
         return;
     }
-    budget = encode_budget(s);
-    if (budget == 0) {
+    enough = budget < s->o.encode_worth ? budget : s->o.encode_worth;
+    if (is_decoding(s) && s->gathered < enough && s->held < PATIENCE) {
+        s->held++;
         return;
     }
-    s->held = 0;
-    begin_some(s, budget);
-    for (int i = 0; i < s->o.n_slots; i++) {
-        if (s->slot_request[i] >= 0 && !s->is_encoded[i]) {
-            s->is_encoded[i] = 1;
-            s->list[n++] = i;
-            rows += s->slot_tokens[i];
-        }
-    }
-    if (n > 0) {
-        s->o.ops->encode(s->o.ctx, s->list, n);
-        ns = steti_now(s->o.clock) - start;
-        s->busy_ns += ns;
-        observe(&s->encode_ns, (double)ns / rows);
-        finish_done(s, n);
-    }
-}
-
-static void measure_rate(struct steti_sched *s)
-{
-    if (s->done_tokens >= RATE_TOKENS) {
-        double rate = (double)s->busy_ns / (double)s->done_tokens;
-        s->ns_per_token += (rate - s->ns_per_token) / 4;
-        s->busy_ns = 0;
-        s->done_tokens = 0;
-    }
+    encode_gathered(s, s->now);
 }
 
 static void pass(struct steti_sched *s)
 {
-    uint64_t start = steti_now(s->o.clock), ns;
+    uint64_t start = steti_now(s->o.clock);
     int n = 0;
+    end_expired(s, start); /* beginning and encoding took time */
     for (int i = 0; i < s->o.n_slots; i++) {
-        if (s->slot_request[i] >= 0) {
+        if (s->slot_request[i] >= 0 && s->is_encoded[i]) {
             s->list[n++] = i;
         }
     }
@@ -313,16 +295,14 @@ static void pass(struct steti_sched *s)
         return;
     }
     s->o.ops->pass(s->o.ctx, s->list, n);
-    ns = steti_now(s->o.clock) - start;
-    s->busy_ns += ns;
-    observe(&s->pass_ns, (double)ns);
+    pace_passed(&s->pace, steti_now(s->o.clock) - start, n);
     finish_done(s, n);
-    measure_rate(s);
 }
 
 int steti_sched_step(struct steti_sched *s)
 {
-    end_expired(s);
+    s->now = steti_now(s->o.clock);
+    end_expired(s, s->now);
     admit(s);
     pass(s);
     return s->n_active > 0;
@@ -330,7 +310,7 @@ int steti_sched_step(struct steti_sched *s)
 
 double steti_sched_ns_per_token(const struct steti_sched *s)
 {
-    return s->ns_per_token;
+    return s->pace.ns_per_token;
 }
 
 int steti_sched_waiting(const struct steti_sched *s)

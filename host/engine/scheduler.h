@@ -6,15 +6,16 @@
  * a free slot and never for the slowest of a batch.
  *
  * Order. Every waiting request has a key, and the smallest goes first: the time it came, less
- * 100 ms for each step of its priority, plus, for every sentence it had its turn with, the time the
- * engine takes for so many tokens. A long text is thereby a stream of sentences that arrive as fast
- * as one engine decodes them: it does not hold up those who come later with one sentence, and
- * since every new key is greater than the time that has passed, no request waits for ever.
+ * 100 ms for each step of its priority, plus, for every sentence it had its turn with, the time
+ * the engine takes for so many tokens. A request that had more than 100 ms of work goes on with
+ * what the others leave, or with about a sixth of the engine where they would leave less; such
+ * requests share equally. So a long text does not hold up those who come later with a few
+ * sentences, and no request waits for ever: every new key is greater than the time that has passed.
  *
  * Encoding. While sentences are being decoded, the encoder reads at most about as much as two
  * passes take, so that decoding never starves; where a device reads a few tokens at the price of
- * one it waits a few passes until that many have gathered. Without decoding it begins at once: a
- * single request never waits for company, and there is no timer.
+ * one, sentences that were begun wait up to four passes until that many have gathered. Without
+ * decoding it starts at once: a single request never waits for company, and there is no timer.
  *
  * Pure logic: what a request and a sentence are is behind struct steti_sched_ops, and time is a
  * steti_clock, so that tests run it in simulated time. One thread at a time. Nothing is allocated
@@ -37,7 +38,8 @@ struct steti_sched_ops {
      * request has no sentence left, or a negative stet_status when the request fails. *more:
      * whether it has, as far as is known, another sentence. */
     int (*begin)(void *ctx, int request, int slot, int *more);
-    /* Encoder over slots just begun; one decoder pass over slots encoded and not done. */
+    /* Encoder over slots begun and not encoded, which other slots' passes may have come between;
+     * one decoder pass over slots encoded and not done. */
     void (*encode)(void *ctx, const int *slots, int n);
     void (*pass)(void *ctx, const int *slots, int n);
     int (*is_done)(void *ctx, int slot);
@@ -81,7 +83,8 @@ void steti_sched_end_all(struct steti_sched *s, stet_status st);
 /* Deadlines, encoder, one decoder pass, and what is done. Returns 0 when no request is left. */
 int steti_sched_step(struct steti_sched *s);
 
-/* What one token costs in a full engine, as measured so far; for estimates of waiting times. */
+/* What one token costs in an engine whose slots are all in use, as far as can be told from what was
+ * measured; for estimates of waiting times. */
 double steti_sched_ns_per_token(const struct steti_sched *s);
 /* Requests of which no sentence has begun, and the others. */
 int steti_sched_waiting(const struct steti_sched *s);
