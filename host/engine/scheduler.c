@@ -1,5 +1,6 @@
 #include "scheduler.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "alloc.h"
@@ -7,7 +8,7 @@
 #include "ready_queue.h"
 #include "turn_order.h"
 
-#define ENCODE_SHARE 2.0 /* passes that one encoder call may take while others decode */
+#define ENCODE_SHARE 8.0 /* passes that one encoder call may take while others decode */
 #define PATIENCE 4       /* passes that a sentence may wait for company in the encoder */
 
 struct entry {
@@ -205,7 +206,7 @@ static int encode_budget(const struct steti_sched *s)
 {
     double rows;
     if (!is_decoding(s)) {
-        return s->o.encode_rows;
+        return INT_MAX; /* nobody waits for the end of it */
     }
     rows = s->pace.encode_ns > 0 ? ENCODE_SHARE * s->pace.pass_ns / s->pace.encode_ns
                                  : s->o.encode_rows;

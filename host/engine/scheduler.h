@@ -12,10 +12,12 @@
  * requests share equally. So a long text does not hold up those who come later with a few
  * sentences, and no request waits for ever: every new key is greater than the time that has passed.
  *
- * Encoding. While sentences are being decoded, the encoder reads at most about as much as two
- * passes take, so that decoding never starves; where a device reads a few tokens at the price of
- * one, sentences that were begun wait up to four passes until that many have gathered. Without
- * decoding it starts at once: a single request never waits for company, and there is no timer.
+ * Encoding. While sentences are being decoded, the encoder reads at most about as much as eight
+ * passes take, so that decoding never starves. A stack of many encoder layers and few decoder
+ * layers needs several passes' time for the sentences that join at one pass: with less, slots stay
+ * empty. Where a device reads a few tokens at the price of one, sentences that were begun wait up
+ * to four passes until that many have gathered. Without decoding all that fits the slots is read at
+ * once: a single request never waits for company, and there is no timer.
  *
  * Pure logic: what a request and a sentence are is behind struct steti_sched_ops, and time is a
  * steti_clock, so that tests run it in simulated time. One thread at a time. Nothing is allocated
@@ -53,7 +55,7 @@ struct steti_sched_ops {
 
 struct steti_sched_options {
     int max_requests, n_slots;
-    int encode_rows;  /* most tokens the encoder should read at once */
+    int encode_rows;  /* most tokens the encoder should read at once while others decode */
     int encode_worth; /* tokens that cost the encoder about as much as one */
     const struct steti_clock *clock;
     const struct steti_sched_ops *ops;

@@ -472,12 +472,12 @@ class SchedSim
         }
     }
 
-    // Beside decoding: one call a pass, of about two passes' time and one sentence. The scheduler
+    // Beside decoding: one call a pass, of about eight passes' time and one sentence. The scheduler
     // goes by means of what it measured, which lie between the extremes.
     void check_encoder_share(int rows)
     {
         double most = o.encode_worth;
-        double fair = least_row_ns_ > 0 ? 2 * most_pass_ns_ / least_row_ns_ : o.encode_rows;
+        double fair = least_row_ns_ > 0 ? 8 * most_pass_ns_ / least_row_ns_ : o.encode_rows;
         most = fair > most ? fair : most;
         check(n_encoder_calls_++ == 0, "starvation", "two encoder calls between two passes");
         check(rows < most && rows < o.encode_rows, "starvation",
