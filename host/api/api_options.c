@@ -8,6 +8,7 @@
 #include "engine.h"
 
 #define MAX_REPLAY_BATCH 1024
+#define TOKENS_A_SLOT 32 /* an ordinary sentence; shorter ones leave some of the tokens unused */
 #define API_ALL_DRAFTS (~0u) /* bits without a policy mean nothing */
 
 void api_options_defaults(struct api_options *o)
@@ -161,7 +162,33 @@ static stet_status set_window(struct api_options *o, const char *key, const char
 static stet_status set_batch(struct api_options *o, const char *key, const char *value,
                              stet_error *err)
 {
-    return parse_int(key, value, 1, API_MAX_BATCH, &o->batch_size, err);
+    return parse_int(key, value, 1, API_MAX_BATCH_TOKENS, &o->batch_size, err);
+}
+
+static stet_status set_batch_type(struct api_options *o, const char *key, const char *value,
+                                  stet_error *err)
+{
+    o->counts_tokens = strcmp(value, "tokens") == 0;
+    return o->counts_tokens || strcmp(value, "examples") == 0
+               ? STET_OK
+               : wrong(key, value, "examples or tokens", err);
+}
+
+/* batch_size means what batch_type says, whichever comes first. */
+static stet_status resolve_batch(struct api_options *o, stet_error *err)
+{
+    if (!o->counts_tokens && o->batch_size > API_MAX_BATCH) {
+        return steti_fail(err, STET_E_INVALID,
+                          "option batch_size: \"%d\" is not possible, use a whole number from 1 to "
+                          "%d, or batch_type tokens",
+                          o->batch_size, API_MAX_BATCH);
+    }
+    if (o->counts_tokens) {
+        int slots = (o->batch_size + TOKENS_A_SLOT - 1) / TOKENS_A_SLOT;
+        o->batch_tokens = o->batch_size;
+        o->batch_size = slots < API_MAX_BATCH ? slots : API_MAX_BATCH;
+    }
+    return STET_OK;
 }
 
 static stet_status set_replay_batch(struct api_options *o, const char *key, const char *value,
@@ -247,6 +274,7 @@ static const struct {
     {"draft", API_SCOPE_REPLAY, set_drafts},
     {"draft_window", API_SCOPE_ENGINE | API_SCOPE_REPLAY, set_window},
     {"batch_size", API_SCOPE_ENGINE, set_batch},
+    {"batch_type", API_SCOPE_ENGINE, set_batch_type},
     {"batch_size", API_SCOPE_REPLAY, set_replay_batch},
     {"max_input_length", API_SCOPE_ENGINE, set_max_input},
     {"max_decoding_length", API_SCOPE_ENGINE, set_max_output},
@@ -300,5 +328,5 @@ stet_status api_options_parse(const stet_option *list, size_t n, int scopes, str
     if (o->greedy) {
         o->draft = &steti_draft_none;
     }
-    return STET_OK;
+    return scopes & API_SCOPE_ENGINE ? resolve_batch(o, err) : STET_OK;
 }

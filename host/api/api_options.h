@@ -8,6 +8,7 @@
 /* Longest sentence or output that an option may ask for. */
 #define API_MAX_TOKENS 65536
 #define API_MAX_BATCH 1024
+#define API_MAX_BATCH_TOKENS 65536
 #define API_MAX_QUEUE (1 << 20)
 
 enum api_scope { API_SCOPE_MODEL = 1, API_SCOPE_ENGINE = 2, API_SCOPE_REPLAY = 4 };
@@ -21,7 +22,9 @@ struct api_options {
     const struct steti_draft_ops *draft;
     unsigned drafts;  /* of a replay: bit i is policy i of steti_draft_list() */
     int draft_window; /* -1 = auto, 0 = no limit */
-    int batch_size;
+    int batch_size;   /* sentences in flight */
+    int batch_tokens; /* and their tokens; 0: no such limit */
+    int counts_tokens;
     int max_input, max_output; /* 0 = choose */
     size_t memory_limit;       /* 0 = none */
     int queue_size, queue_tokens, queue_delay_ms;

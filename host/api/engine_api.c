@@ -98,6 +98,7 @@ static stet_status open_scheduler(stet_engine *g, stet_error *err)
     struct steti_sched_options o = {.max_requests = g->options.queue_size,
                                     .n_slots = g->options.batch_size,
                                     .encode_rows = steti_engine_encode_rows(g->core),
+                                    .max_tokens = g->options.batch_tokens,
                                     .clock = steti_clock_system(),
                                     .ops = &engine_work_ops,
                                     .ctx = g};

@@ -26,7 +26,7 @@ struct steti_sched {
     int n_begun;                     /* of these, with has_begun */
     int *slot_request, *slot_tokens; /* [n_slots]; -1: free */
     int *is_encoded;                 /* [n_slots] */
-    int *list, n_busy;               /* slots of one call; how many are in use */
+    int *list, n_busy, busy_tokens;  /* slots of one call; how many are in use, their tokens */
     /* begun and not encoded: slots, their tokens, passes since the first of them waits */
     int n_gathered, gathered, held;
     uint64_t now; /* when this step began */
@@ -127,6 +127,7 @@ static void free_slot(struct steti_sched *s, int slot)
     s->entries[s->slot_request[slot]].n_slots--;
     s->slot_request[slot] = -1;
     s->n_busy--;
+    s->busy_tokens -= s->slot_tokens[slot];
     if (!s->is_encoded[slot]) {
         s->n_gathered--;
         s->gathered -= s->slot_tokens[slot];
@@ -186,6 +187,7 @@ static int begin(struct steti_sched *s, int request, int slot)
     s->slot_tokens[slot] = tokens;
     s->is_encoded[slot] = 0;
     s->n_busy++;
+    s->busy_tokens += tokens;
     s->n_gathered++;
     s->gathered += tokens;
     if (more) {
@@ -236,11 +238,16 @@ static void finish_done(struct steti_sched *s, int n)
     pace_measure(&s->pace);
 }
 
+static int has_room(const struct steti_sched *s)
+{
+    return s->n_busy < s->o.n_slots && (s->o.max_tokens == 0 || s->busy_tokens < s->o.max_tokens);
+}
+
 /* Waiting sentences into free slots, until `budget` tokens are together. */
 static void gather(struct steti_sched *s, int budget)
 {
     int slot = 0;
-    while (turn_order_count(&s->order) > 0 && s->n_busy < s->o.n_slots && s->gathered < budget) {
+    while (turn_order_count(&s->order) > 0 && has_room(s) && s->gathered < budget) {
         while (s->slot_request[slot] >= 0) {
             slot++;
         }

@@ -57,6 +57,7 @@ struct steti_sched_options {
     int max_requests, n_slots;
     int encode_rows;  /* most tokens the encoder should read at once while others decode */
     int encode_worth; /* tokens that cost the encoder about as much as one */
+    int max_tokens;   /* of the sentences in slots, the last one not counted; 0: no such limit */
     const struct steti_clock *clock;
     const struct steti_sched_ops *ops;
     void *ctx;

@@ -239,6 +239,8 @@ typedef struct stet_engine stet_engine;
  *                       and what drafts are worth, so counts of passes vary a little), "0" = no
  *                       limit but the rows of a pass, which its sentences share
  *   batch_size          sentences decoded together, 1 .. 1024 (default 8)
+ *   batch_type          "examples" (default) or "tokens": then batch_size, 1 .. 65536, is how many
+ *                       source tokens are decoded together, in at most batch_size / 32 sentences
  *   max_input_length    longest sentence in tokens (default 256); longer ones are cut at white
  *                       space and corrected part by part
  *   max_decoding_length most tokens of one corrected sentence, its end-of-sentence token included
