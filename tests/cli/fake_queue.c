@@ -131,7 +131,9 @@ int64_t stet_cq_poll(stet_cq *cq, stet_event *events, size_t event_size, size_t 
         }
         n++;
     }
-    memmove(cq->list, cq->list + n, (cq->n - n) * sizeof *cq->list);
+    if (n > 0) {
+        memmove(cq->list, cq->list + n, (cq->n - n) * sizeof *cq->list);
+    }
     cq->n -= n;
     cq->n_ready -= n;
     arm(cq);

@@ -2,8 +2,8 @@
 export STET_MODEL=m
 seq 1 200000 | sed 's/$/ alot of words in a line that is about as long as lines of text are. It was teh case./' >in.txt
 limit=40
-grep -qa __asan_init "$STET" && limit=400 # the sanitizer keeps freed memory for a while
-grep -qa __tsan_init "$STET" && limit=400
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=8" # freed memory is kept for a while
+grep -qaE '__(asan|tsan)_init' "$STET" && limit=200
 check() {
     "$PYTHON" -c '
 import json, sys
