@@ -14,6 +14,11 @@
 #define MAX_SPECS 32
 #define NAME_CAP 24
 
+#define LEAST_REQUESTS 64u
+#define MOST_REQUESTS 8192u
+#define QUEUE_SIZE 1024u /* the library's default */
+#define TOKENS_A_LINE 16u
+
 #define TEXT(name, letter, commands, member, arg, help)                                            \
     {                                                                                              \
         name, letter, commands, STETI_OPTION_STRING, MEMBER(member), NULL, 0, 0, arg, help         \
@@ -70,15 +75,18 @@ static const struct steti_option_spec table[] = {
         "never."),
     CHOICE(
         "progress", progress, "auto|always|never", STETI_WHEN_AUTO, 0, "WHEN",
-        "Progress on standard error: auto (default: on a terminal while the text goes elsewhere), "
-        "always or never."),
+        "Progress on standard error, with speed and time left: auto (default: on a terminal while "
+        "the text goes elsewhere), always or never."),
     LIBRARY("device", STETI_OPTION_MODEL, "NAME", "auto (default), cpu or cuda."),
     LIBRARY("compute_type", STETI_OPTION_MODEL, "TYPE",
             "auto (default: as the model is stored), int8 or float32."),
     LIBRARY("intra_threads", STETI_OPTION_MODEL, "N",
             "Threads. Default: the processors stet may use, at most 4."),
     LIBRARY("batch_size", STETI_OPTION_ENGINE, "N",
-            "Sentences decoded together, 1 to 256. Default: 8."),
+            "Sentences decoded together, 1 to 1024. Default: 8."),
+    LIBRARY("batch_type", STETI_OPTION_ENGINE, "TYPE",
+            "What --batch_size counts: examples (default), which are sentences, or tokens, which "
+            "are those of the source."),
     LIBRARY("max_input_length", STETI_OPTION_ENGINE, "N",
             "Longest sentence in tokens; longer ones are cut at white space and corrected part by "
             "part. "
@@ -183,12 +191,30 @@ static void set_library(stet_option *options, size_t *n, const char *key, const 
     *n += i == *n;
 }
 
-/* Enough lines to keep every place of the batch busy, few enough that answers keep coming. */
-static size_t units_for_batch(const char *batch_size)
+static const char *library_value(const struct steti_args *a, const char *key, const char *usual)
 {
-    unsigned long n = strtoul(batch_size, NULL, 10);
-    n = n > 1024 ? 1024 : n;
-    return n * 8 < 64 ? 64 : n * 8;
+    for (size_t i = 0; i < a->n_engine_options; i++) {
+        if (strcmp(a->engine_options[i].key, key) == 0) {
+            return a->engine_options[i].value;
+        }
+    }
+    return usual;
+}
+
+/* Several times what is decoded together: the next sentences are there when places become free.
+ * Wrong values give some number; the library reports them. */
+static void choose_max_requests(struct steti_args *a)
+{
+    unsigned long n = strtoul(library_value(a, "batch_size", "8"), NULL, 10);
+    if (strcmp(library_value(a, "batch_type", "examples"), "tokens") == 0) {
+        n /= TOKENS_A_LINE;
+    }
+    n = n < MOST_REQUESTS / 8 ? n * 8 : MOST_REQUESTS;
+    a->max_requests = n < LEAST_REQUESTS ? LEAST_REQUESTS : n;
+    if (a->max_requests > QUEUE_SIZE && (a->command & BOTH) != 0) {
+        snprintf(a->queue_size, sizeof a->queue_size, "%zu", a->max_requests);
+        set_library(a->engine_options, &a->n_engine_options, "queue_size", a->queue_size);
+    }
 }
 
 static int apply(const struct steti_option_spec *s, const char *value, struct steti_args *out)
@@ -209,9 +235,6 @@ static int apply(const struct steti_option_spec *s, const char *value, struct st
     case STETI_OPTION_SWITCH:
         set_library(out->engine_options, &out->n_engine_options, s->name,
                     value != NULL ? value : "1");
-        if (strcmp(s->name, "batch_size") == 0) {
-            out->batch_units = units_for_batch(value);
-        }
         return 0;
     }
     return 0;
@@ -295,7 +318,6 @@ static void set_defaults(unsigned command, struct steti_args *out)
     out->command = command;
     out->color = STETI_WHEN_AUTO;
     out->progress = STETI_WHEN_AUTO;
-    out->batch_units = units_for_batch("8");
 }
 
 int steti_args_parse(unsigned command, int argc, char **argv, struct steti_args *out)
@@ -316,5 +338,6 @@ int steti_args_parse(unsigned command, int argc, char **argv, struct steti_args 
     }
     out->files = argv + optind;
     out->n_files = (size_t)(argc - optind);
+    choose_max_requests(out);
     return 0;
 }

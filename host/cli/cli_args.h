@@ -32,7 +32,8 @@ struct steti_args {
     const char *output; /* NULL: standard output */
     /* Values of the enums here and in cli_terminal.h, STET_UNIT_ for units, or 0 and 1. */
     int edits, units, wrapped, stats, color, progress, json, ids, per_sentence;
-    size_t batch_units; /* lines to read ahead, from --batch_size */
+    size_t max_requests; /* lines the engine is given at once, from --batch_size and --batch_type */
+    char queue_size[24]; /* the option, where the library's default is not enough for them */
     /* Passed on to the library, which checks them. */
     stet_option model_options[STETI_ARGS_MAX_OPTIONS];
     size_t n_model_options;

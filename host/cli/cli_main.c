@@ -1,6 +1,9 @@
 #include "cli_main.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli_args.h"
 #include "cli_cmds.h"
@@ -103,10 +106,24 @@ static int run_command(size_t i, int argc, char **argv)
     return commands[i].run(&args);
 }
 
+/* Where standard input or output is closed, the next file that is opened, or the descriptor of a
+ * queue, would be taken for it. Its place is filled with what still gives EBADF. */
+static void fill_standard_places(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+            /* open() takes the lowest free number. Without /dev/null nothing can be done. */
+            int opened = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+            (void)opened;
+        }
+    }
+}
+
 int steti_cli_main(int argc, char **argv)
 {
     const char *first = argc > 1 ? argv[1] : "";
     size_t i = find_command(first);
+    fill_standard_places();
     if (i < N_COMMANDS) {
         return run_command(i, argc - 1, argv + 1);
     }

@@ -1,206 +1,150 @@
 #include "cli_process.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "alloc.h"
 #include "cli_report.h"
+
+#define FLUSH_BYTES ((size_t)256 << 10)
+#define LONGEST_RETRY_MS 100u
 
 stet_status steti_process_init(struct steti_process *p, stet_error *err)
 {
-    size_t n = p->args->batch_units;
-    STETI_TRY(steti_batch_init(&p->batch, n, err));
-    p->requests = steti_calloc(n, sizeof *p->requests);
-    p->results = steti_calloc(n, sizeof(void *));
-    p->statuses = steti_calloc(n, sizeof *p->statuses);
-    if (p->requests == NULL || p->results == NULL || p->statuses == NULL) {
-        return steti_fail_nomem(err, "a batch of requests", n * sizeof *p->requests);
-    }
+    steti_input_init(&p->input, p->args, &p->sink);
+    STETI_TRY(steti_flight_init(&p->flight, p->engine, p->args->max_requests, err));
+    p->flight.request_flags = p->args->wrapped ? STET_REQ_WRAPPED : 0;
     return STET_OK;
 }
 
 void steti_process_free(struct steti_process *p)
 {
-    steti_free(p->statuses);
-    steti_free(p->results);
-    steti_free(p->requests);
-    steti_batch_free(&p->batch);
+    steti_flight_free(&p->flight);
+    steti_input_free(&p->input);
 }
 
-/* A request for every unit that holds more than white space. Returns how many. */
-static size_t make_requests(struct steti_process *p)
+static void report(struct steti_process *p, const char *text)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < p->batch.n; i++) {
-        const struct steti_unit *u = &p->batch.units[i];
-        if (!steti_unit_is_blank(u)) {
-            stet_request *r = &p->requests[n];
-            r->struct_size = sizeof *r;
-            r->flags = p->args->wrapped ? STET_REQ_WRAPPED : 0;
-            r->text = u->text;
-            r->len = u->len;
-            p->results[n] = NULL;
-            p->statuses[n] = STET_OK;
-            n++;
-        }
-    }
-    return n;
+    steti_progress_clear(&p->progress);
+    steti_say("%s", text);
+    p->exit_code = STETI_EXIT_INPUT;
 }
-
-/* How messages call a file; in data, standard input is "-". */
-static const char *shown(const char *name)
-{
-    return strcmp(name, "-") == 0 ? "standard input" : name;
-}
-
-/* What of a batch failed. `first_message` is the library's description of the first failure. */
-struct outcome {
-    stet_status status;
-    const char *first_message;
-};
 
 /* A unit whose correction failed: reports it and goes on where only this unit is concerned. */
-static stet_status handle_failure(struct steti_process *p, const struct steti_unit *u,
-                                  stet_status status, struct outcome *o, stet_error *err)
+static stet_status handle_failure(struct steti_process *p, const struct steti_entry *e,
+                                  stet_error *err)
 {
-    const char *text = o->first_message != NULL ? o->first_message : stet_status_text(status);
-    o->first_message = NULL;
-    if (status != STET_E_TOO_LONG) {
-        return steti_fail(err, status, "%s:%llu: %s", shown(p->writer.file),
-                          (unsigned long long)u->line, text);
+    const char *text = e->message != NULL ? e->message : stet_status_text(e->status);
+    const char *file = steti_input_shown(p->writer.file);
+    unsigned long long line = e->unit.line;
+    stet_error note = steti_error_init();
+    if (e->status != STET_E_TOO_LONG) {
+        return steti_fail(err, e->status, "%s:%llu: %s", file, line, text);
     }
-    steti_progress_clear(&p->progress);
-    steti_say("%s:%llu: %s; the line is left as it is", shown(p->writer.file),
-              (unsigned long long)u->line, text);
-    p->exit_code = STETI_EXIT_INPUT;
+    steti_fail(&note, e->status, "%s:%llu: %s; the line is left as it is", file, line, text);
+    report(p, note.message);
     return STET_OK;
 }
 
-static stet_status write_units(struct steti_process *p, struct outcome *o, stet_error *err)
+static stet_status write_unit(struct steti_process *p, const struct steti_entry *e, stet_error *err)
 {
-    size_t request = 0;
-    for (size_t i = 0; i < p->batch.n; i++) {
-        const struct steti_unit *u = &p->batch.units[i];
-        stet_result *result = NULL;
-        if (!steti_unit_is_blank(u)) {
-            result = p->results[request];
-            if (result == NULL) {
-                stet_status st = p->statuses[request] != STET_OK ? p->statuses[request] : o->status;
-                STETI_TRY(handle_failure(p, u, st, o, err));
-            }
-            request++;
+    if (e->status != STET_OK) {
+        STETI_TRY(handle_failure(p, e, err));
+    }
+    STETI_TRY(steti_writer_unit(&p->writer, &e->unit, e->result, err));
+    p->counts.lines += !e->unit.continues;
+    p->counts.bytes += e->unit.len + e->unit.tail;
+    return STET_OK;
+}
+
+static stet_status write_entry(struct steti_process *p, struct steti_entry *e, stet_error *err)
+{
+    switch (e->kind) {
+    case STETI_ENTRY_BEGIN:
+        return steti_writer_begin(&p->writer, e->file, err);
+    case STETI_ENTRY_END:
+        return steti_writer_end(&p->writer, err);
+    case STETI_ENTRY_NOTICE:
+        /* After what was before it, where both go to one terminal. */
+        STETI_TRY(steti_sink_flush(&p->sink, err));
+        report(p, e->text);
+        return STET_OK;
+    default:
+        return write_unit(p, e, err);
+    }
+}
+
+static stet_status write_entries(struct steti_process *p, stet_error *err)
+{
+    struct steti_entry *e;
+    while ((e = steti_flight_front(&p->flight)) != NULL) {
+        STETI_TRY(write_entry(p, e, err));
+        steti_flight_pop(&p->flight);
+        if (p->sink.buf.len > FLUSH_BYTES) {
+            STETI_TRY(steti_sink_flush(&p->sink, err));
         }
-        STETI_TRY(steti_writer_unit(&p->writer, u, result, err));
-        p->counts.lines += !u->continues;
-        p->counts.bytes += u->len + u->tail;
     }
     return STET_OK;
 }
 
-static stet_status process_batch(struct steti_process *p, stet_error *err)
+static stet_status write_done(struct steti_process *p, stet_error *err)
 {
-    stet_error first = steti_error_init();
-    struct outcome o = {STET_OK, NULL};
-    size_t n = make_requests(p);
-    stet_status st;
-    if (n > 0) {
-        o.status = stet_correct_batch(p->engine, p->requests, n, p->results, p->statuses, &first);
-        o.first_message = o.status != STET_OK ? first.message : NULL;
-    }
-    st = write_units(p, &o, err);
-    for (size_t i = 0; i < n; i++) {
-        stet_result_release(p->results[i]);
-    }
+    stet_status st = write_entries(p, err);
     /* What was corrected before a failure is written all the same. */
     stet_status flushed = steti_sink_flush(&p->sink, st == STET_OK ? err : NULL);
     steti_progress_update(&p->progress, p->counts.bytes, p->counts.lines);
     return st != STET_OK ? st : flushed;
 }
 
-static stet_status process_stream(struct steti_process *p, struct steti_reader *reader,
-                                  const char *name, stet_error *err)
+/* Until there is something to read or to write. *readable: whether the input can be read. */
+static stet_status wait_for_work(struct steti_process *p, int *readable, stet_error *err)
 {
-    STETI_TRY(steti_writer_begin(&p->writer, name, err));
-    for (;;) {
-        stet_status st = steti_reader_batch(reader, &p->batch, err);
-        if (st == STET_E_IO) {
-            /* This file is lost, not those after it. */
-            steti_progress_clear(&p->progress);
-            steti_say("%s", err->message);
-            p->exit_code = STETI_EXIT_INPUT;
-            break;
-        }
-        STETI_TRY(st);
-        if (p->batch.n == 0) {
-            break;
-        }
-        STETI_TRY(process_batch(p, err));
+    const struct steti_flight *f = &p->flight;
+    struct pollfd fds[2] = {{.fd = steti_flight_fd(f), .events = POLLIN},
+                            {.fd = steti_input_fd(&p->input, f), .events = POLLIN}};
+    uint32_t retry = f->retry_ms < LONGEST_RETRY_MS ? f->retry_ms : LONGEST_RETRY_MS;
+    int timeout = steti_flight_front(&p->flight) != NULL ? 0 : f->refused_ns != 0 ? (int)retry : -1;
+    int n;
+    do {
+        n = poll(fds, 2, timeout);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        return steti_fail(err, STET_E_IO, "cannot wait for input: %s", strerror(errno));
     }
-    STETI_TRY(steti_writer_end(&p->writer, err));
-    return steti_sink_flush(&p->sink, err);
+    *readable = fds[1].revents != 0; /* reading also tells what is wrong with it */
+    return STET_OK;
 }
 
-static int unreadable(struct steti_process *p, const char *name, const char *why)
+static int is_finished(const struct steti_process *p)
 {
-    steti_progress_clear(&p->progress);
-    steti_say("cannot read %s: %s", shown(name), why);
-    p->exit_code = STETI_EXIT_INPUT;
-    return -1;
+    return p->input.is_ended && steti_flight_is_empty(&p->flight);
 }
 
-/* A file descriptor, or -1 after a message. */
-static int open_input(struct steti_process *p, const char *name)
+static stet_status work(struct steti_process *p, stet_error *err)
 {
-    struct stat st;
-    int fd = strcmp(name, "-") == 0 ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        return unreadable(p, name, strerror(errno));
-    }
-    if (S_ISDIR(st.st_mode)) {
-        if (fd != STDIN_FILENO) {
-            close(fd);
-        }
-        return unreadable(p, name, "it is a folder");
-    }
-    if (steti_sink_is(&p->sink, NULL, fd)) {
-        if (fd != STDIN_FILENO) {
-            close(fd);
-        }
-        return unreadable(p, name, "it is also the output");
-    }
-    return fd;
-}
-
-static stet_status process_file(struct steti_process *p, const char *name, stet_error *err)
-{
-    struct steti_reader reader;
-    stet_status st;
-    int fd = open_input(p, name);
-    if (fd < 0) {
+    int readable = 0;
+    STETI_TRY(steti_input_take(&p->input, &p->flight, err));
+    if (is_finished(p)) {
         return STET_OK;
     }
-    if (isatty(fd) && isatty(STDERR_FILENO)) {
-        steti_say("reading from the terminal; Ctrl-D ends the text");
+    steti_flight_submit(&p->flight);
+    STETI_TRY(wait_for_work(p, &readable, err));
+    if (readable) {
+        STETI_TRY(steti_input_read(&p->input, &p->flight, err));
     }
-    steti_reader_init(&reader, fd, shown(name), p->args->wrapped);
-    st = process_stream(p, &reader, name, err);
-    steti_reader_free(&reader);
-    if (fd != STDIN_FILENO) {
-        close(fd);
-    }
-    return st;
+    return steti_flight_collect(&p->flight, err);
 }
 
 stet_status steti_process_files(struct steti_process *p, stet_error *err)
 {
-    if (p->args->n_files == 0) {
-        return process_file(p, "-", err);
-    }
-    for (size_t i = 0; i < p->args->n_files; i++) {
-        STETI_TRY(process_file(p, p->args->files[i], err));
+    while (!is_finished(p)) {
+        stet_status st = work(p, err);
+        if (st != STET_OK) {
+            /* What is done comes out before the reason why the rest does not. */
+            write_done(p, NULL);
+            return st;
+        }
+        STETI_TRY(write_done(p, err));
     }
     return STET_OK;
 }

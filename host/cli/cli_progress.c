@@ -37,17 +37,43 @@ void steti_progress_begin(struct steti_progress *p, int enabled, char *const *fi
     p->start_ns = p->last_ns = steti_now(steti_clock_system());
 }
 
+/* "999 B", "1.2 kB" ... */
+static int put_bytes(char *text, size_t cap, double bytes)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    size_t u = 0;
+    while (bytes >= 999.95 && u + 1 < sizeof units / sizeof units[0]) {
+        bytes /= 1000;
+        u++;
+    }
+    return snprintf(text, cap, "%.*f %s", u > 0, bytes, units[u]);
+}
+
+static int put_time(char *text, size_t cap, double seconds)
+{
+    if (seconds < 120) {
+        return snprintf(text, cap, "%.0f s left", seconds);
+    }
+    return seconds < 7200 ? snprintf(text, cap, "%.0f min left", seconds / 60)
+                          : snprintf(text, cap, "%.1f h left", seconds / 3600);
+}
+
+/* What is most worth knowing comes first: a terminal may be too narrow for all. */
 static void show(struct steti_progress *p, uint64_t bytes, uint64_t lines, double seconds)
 {
-    char text[160];
-    int n = snprintf(text, sizeof text, "stet: %llu lines", (unsigned long long)lines);
-    if (seconds > 0) {
-        n += snprintf(text + n, sizeof text - (size_t)n, ", %.1f lines/s", (double)lines / seconds);
-    }
+    char text[256];
+    size_t cap = sizeof text;
+    int n = snprintf(text, cap, "stet: %llu lines, ", (unsigned long long)lines);
+    n += put_bytes(text + n, cap - (size_t)n, (double)bytes);
     if (p->total_bytes > 0 && bytes > 0 && bytes <= p->total_bytes) {
         double share = (double)bytes / (double)p->total_bytes;
-        snprintf(text + n, sizeof text - (size_t)n, ", %.0f %% done, %.0f s left", 100 * share,
-                 seconds / share - seconds);
+        n += snprintf(text + n, cap - (size_t)n, ", %.0f %% done, ", 100 * share);
+        n += put_time(text + n, cap - (size_t)n, seconds / share - seconds);
+    }
+    if (seconds > 0) {
+        n += snprintf(text + n, cap - (size_t)n, ", %.1f lines/s, ", (double)lines / seconds);
+        n += put_bytes(text + n, cap - (size_t)n, (double)bytes / seconds);
+        snprintf(text + n, cap - (size_t)n, "/s");
     }
     if (p->in_place) {
         fprintf(stderr, "\r\033[K%.78s", text);

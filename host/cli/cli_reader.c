@@ -1,31 +1,10 @@
 #include "cli_reader.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "alloc.h"
-
 #define BLOCK ((size_t)64 << 10)
-
-stet_status steti_batch_init(struct steti_batch *b, size_t cap, stet_error *err)
-{
-    memset(b, 0, sizeof *b);
-    b->units = steti_calloc(cap, sizeof *b->units);
-    if (b->units == NULL) {
-        return steti_fail_nomem(err, "a batch of lines", cap * sizeof *b->units);
-    }
-    b->cap = cap;
-    b->bytes_wanted = cap * 256;
-    return STET_OK;
-}
-
-void steti_batch_free(struct steti_batch *b)
-{
-    steti_free(b->units);
-    memset(b, 0, sizeof *b);
-}
 
 void steti_reader_init(struct steti_reader *r, int fd, const char *name, int wrapped)
 {
@@ -78,12 +57,11 @@ static size_t choose_cut(const char *p, size_t n)
 }
 
 /* Takes `len` bytes of text and `tail` bytes after it off the front. */
-static void hand_out(struct steti_reader *r, struct steti_batch *b, size_t len, size_t tail,
+static void hand_out(struct steti_reader *r, struct steti_unit *u, size_t len, size_t tail,
                      int continues)
 {
-    struct steti_unit *u = &b->units[b->n++];
     const char *p = r->data.data + r->pos;
-    u->text = NULL; /* set when the batch is complete: reading more may move the buffer */
+    u->text = p;
     u->len = len;
     u->tail = tail;
     u->line = r->line;
@@ -95,11 +73,10 @@ static void hand_out(struct steti_reader *r, struct steti_batch *b, size_t len, 
     r->pos += len + tail;
     r->byte_offset += len + tail;
     r->scan = r->pos;
-    b->bytes += len + tail;
 }
 
 /* The text [pos, end) ends in a line end: hands it out without that. */
-static void hand_out_ended(struct steti_reader *r, struct steti_batch *b, size_t end)
+static void hand_out_ended(struct steti_reader *r, struct steti_unit *u, size_t end)
 {
     const char *p = r->data.data + r->pos;
     size_t len = end - r->pos, tail = 0;
@@ -109,27 +86,27 @@ static void hand_out_ended(struct steti_reader *r, struct steti_batch *b, size_t
             tail++;
         }
     }
-    hand_out(r, b, len - tail, tail, 0);
+    hand_out(r, u, len - tail, tail, 0);
 }
 
 /* 1 if a unit was handed out. Only the length of a line decides where it is cut, never how it
  * arrived. */
-static int take_line(struct steti_reader *r, struct steti_batch *b)
+static int take_line(struct steti_reader *r, struct steti_unit *u)
 {
     const char *data = r->data.data;
     size_t end = r->data.len;
     const char *nl = end > r->scan ? memchr(data + r->scan, '\n', end - r->scan) : NULL;
     size_t stop = nl != NULL ? (size_t)(nl - data) : end;
     if (stop - r->pos > STETI_UNIT_MAX) {
-        hand_out(r, b, choose_cut(data + r->pos, STETI_UNIT_MAX), 0, 1);
+        hand_out(r, u, choose_cut(data + r->pos, STETI_UNIT_MAX), 0, 1);
         return 1;
     }
     if (nl != NULL) {
-        hand_out_ended(r, b, stop + 1);
+        hand_out_ended(r, u, stop + 1);
         return 1;
     }
     if (r->eof && end > r->pos) {
-        hand_out(r, b, end - r->pos, 0, 0);
+        hand_out(r, u, end - r->pos, 0, 0);
         return 1;
     }
     r->scan = end;
@@ -137,7 +114,7 @@ static int take_line(struct steti_reader *r, struct steti_batch *b)
 }
 
 /* As take_line; `scan` stands at the beginning of a line. */
-static int take_paragraph(struct steti_reader *r, struct steti_batch *b)
+static int take_paragraph(struct steti_reader *r, struct steti_unit *u)
 {
     for (;;) {
         const char *data = r->data.data;
@@ -147,19 +124,19 @@ static int take_paragraph(struct steti_reader *r, struct steti_batch *b)
         int whole = nl != NULL || r->eof;
         if (whole && stop > r->scan && is_blank(data + r->scan, stop - r->scan)) {
             if (r->scan > r->pos) {
-                hand_out_ended(r, b, r->scan);
+                hand_out_ended(r, u, r->scan);
             } else {
-                hand_out(r, b, 0, stop - r->pos, 0);
+                hand_out(r, u, 0, stop - r->pos, 0);
             }
             return 1;
         }
         if (stop - r->pos > STETI_UNIT_MAX) {
-            hand_out(r, b, choose_cut(data + r->pos, STETI_UNIT_MAX), 0, 1);
+            hand_out(r, u, choose_cut(data + r->pos, STETI_UNIT_MAX), 0, 1);
             return 1;
         }
         if (nl == NULL) {
             if (r->eof && end > r->pos) {
-                hand_out_ended(r, b, end);
+                hand_out_ended(r, u, end);
                 return 1;
             }
             return 0;
@@ -168,25 +145,9 @@ static int take_paragraph(struct steti_reader *r, struct steti_batch *b)
     }
 }
 
-static int would_block(int fd)
+int steti_reader_next(struct steti_reader *r, struct steti_unit *u)
 {
-    struct pollfd p = {.fd = fd, .events = POLLIN, .revents = 0};
-    return poll(&p, 1, 0) == 0;
-}
-
-static stet_status read_block(struct steti_reader *r, stet_error *err)
-{
-    ssize_t n;
-    STETI_TRY(steti_buf_reserve(&r->data, BLOCK, err));
-    do {
-        n = read(r->fd, r->data.data + r->data.len, BLOCK);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0) {
-        return steti_fail(err, STET_E_IO, "cannot read %s: %s", r->name, strerror(errno));
-    }
-    r->eof = n == 0;
-    r->data.len += (size_t)n;
-    return STET_OK;
+    return r->wrapped ? take_paragraph(r, u) : take_line(r, u);
 }
 
 static void drop_handed_out(struct steti_reader *r)
@@ -201,37 +162,18 @@ static void drop_handed_out(struct steti_reader *r)
     r->pos = 0;
 }
 
-/* Collects units until the batch is full, the input ends or more input would have to be waited
- * for. */
-static stet_status collect(struct steti_reader *r, struct steti_batch *b, stet_error *err)
+stet_status steti_reader_read(struct steti_reader *r, stet_error *err)
 {
-    for (;;) {
-        while (b->n < b->cap && b->bytes < b->bytes_wanted) {
-            if (!(r->wrapped ? take_paragraph(r, b) : take_line(r, b))) {
-                break;
-            }
-        }
-        if (b->n == b->cap || b->bytes >= b->bytes_wanted || r->eof) {
-            return STET_OK;
-        }
-        if (b->n > 0 && would_block(r->fd)) {
-            return STET_OK;
-        }
-        STETI_TRY(read_block(r, err));
-    }
-}
-
-stet_status steti_reader_batch(struct steti_reader *r, struct steti_batch *b, stet_error *err)
-{
-    const char *p;
-    b->n = 0;
-    b->bytes = 0;
+    ssize_t n;
     drop_handed_out(r);
-    STETI_TRY(collect(r, b, err));
-    p = r->data.data;
-    for (size_t i = 0; i < b->n; i++) {
-        b->units[i].text = p;
-        p += b->units[i].len + b->units[i].tail;
+    STETI_TRY(steti_buf_reserve(&r->data, BLOCK, err));
+    do {
+        n = read(r->fd, r->data.data + r->data.len, BLOCK);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        return steti_fail(err, STET_E_IO, "cannot read %s: %s", r->name, strerror(errno));
     }
+    r->eof = n == 0;
+    r->data.len += (size_t)n;
     return STET_OK;
 }

@@ -27,17 +27,6 @@ struct steti_unit {
     int continues;        /* the next unit belongs to the same line or paragraph */
 };
 
-/* Units that are worked on together. They point into the reader, until its next batch. */
-struct steti_batch {
-    struct steti_unit *units;
-    size_t n, cap;
-    size_t bytes, bytes_wanted; /* a batch is full at cap units or bytes_wanted bytes */
-};
-
-/* cap units; a batch holds about 256 bytes for each. */
-stet_status steti_batch_init(struct steti_batch *b, size_t cap, stet_error *err);
-void steti_batch_free(struct steti_batch *b); /* legal on a zeroed batch */
-
 struct steti_reader {
     int fd;
     const char *name; /* for messages */
@@ -52,8 +41,12 @@ struct steti_reader {
 void steti_reader_init(struct steti_reader *r, int fd, const char *name, int wrapped);
 void steti_reader_free(struct steti_reader *r); /* does not close fd */
 
-/* Fills the batch; b->n is 0 at the end of the input. Never waits for more input while it has a
- * unit to hand out: a line typed on a terminal is answered at once. */
-stet_status steti_reader_batch(struct steti_reader *r, struct steti_batch *b, stet_error *err);
+/* The next unit of what was read: 1, and *u points into the reader until the next
+ * steti_reader_read. 0: more must be read, or the input has ended (eof). Never reads. */
+int steti_reader_next(struct steti_reader *r, struct steti_unit *u);
+
+/* Reads once, some more bytes or the end of the input. Only when steti_reader_next gave 0. Waits
+ * only where a poll of fd would. */
+stet_status steti_reader_read(struct steti_reader *r, stet_error *err);
 
 #endif

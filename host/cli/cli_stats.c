@@ -10,7 +10,7 @@ struct row {
     int decimals;
 };
 
-#define ROWS_MAX 32
+#define ROWS_MAX 40
 
 static double ratio(double a, double b)
 {
@@ -46,6 +46,10 @@ static struct row *put_counts(struct row *r, const stet_stats *s, const struct s
     r = put(r, "passes", "decoder passes", passes, 0);
     r = put(r, "passes_per_sentence", "passes per sentence", ratio(passes, sentences), 3);
     r = put(r, "tokens_per_pass", "tokens per pass", ratio((double)s->output_tokens, passes), 3);
+    r = put(r, "batch_passes", "batch passes", (double)s->batch_passes, 0);
+    r = put(r, "sentences_per_pass", "sentences per pass", ratio(passes, (double)s->batch_passes),
+            3);
+    r = put(r, "encoder_calls", "encoder calls", (double)s->encoder_calls, 0);
     r = put(r, "rows", "decoder rows", (double)s->rows, 0);
     r = put(r, "drafted", "drafted tokens", (double)s->drafted, 0);
     r = put(r, "accepted", "accepted", (double)s->accepted, 0);
@@ -65,7 +69,11 @@ static struct row *put_times(struct row *r, const stet_stats *s, const struct st
     r = put(r, "total_ms", "total, ms", total / 1e6, 1);
     r = put(r, "wall_ms", "with input and output, ms", (double)c->wall_ns / 1e6, 1);
     r = put(r, "ms_per_sentence", "ms per sentence", ratio(total / 1e6, sentences), 3);
-    return put(r, "sentences_per_second", "sentences per second", ratio(sentences, total / 1e9), 2);
+    r = put(r, "sentences_per_second", "sentences per second", ratio(sentences, total / 1e9), 2);
+    r = put(r, "source_tokens_per_second", "source tokens per second",
+            ratio((double)s->source_tokens, total / 1e9), 1);
+    return put(r, "output_tokens_per_second", "output tokens per second",
+               ratio((double)s->output_tokens, total / 1e9), 1);
 }
 
 stet_status steti_stats_format(struct steti_buf *b, int json, const stet_stats *s,

@@ -4,7 +4,7 @@
  *   for every file:     steti_writer_begin, steti_writer_unit ..., steti_writer_end
  *   steti_writer_close
  *
- * Writers append to a buffer; the caller writes it out between batches.
+ * Writers append to a buffer; the caller writes it out between units.
  */
 #ifndef STETI_CLI_WRITER_H
 #define STETI_CLI_WRITER_H

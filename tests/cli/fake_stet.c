@@ -1,21 +1,10 @@
-/* A stand-in for libstet that "corrects" by a table of words. It makes every behaviour of the
- * command line testable in milliseconds, and errors that a real model does not produce on demand:
- *
- *   text with "!toolong", "!device", "!nomem"   that request fails
- *   text with "!verify" and option verify       STET_E_VERIFY
- *   model folder "missing", "broken"            cannot be loaded; "long" has a long report
- *
- * Sentences end at ". "; a token is a word; every sentence takes one pass and one more for every
- * edit, and one millisecond.
- */
+#include "fake_stet.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "alloc.h"
-#include "buf.h"
-#include "status.h"
-#include "stet.h"
 #include "utf8.h"
 
 static const struct {
@@ -37,22 +26,6 @@ static const struct {
 
 struct stet_model {
     int refs;
-};
-
-struct stet_engine {
-    int verify, scores;
-    stet_stats stats;
-};
-
-struct stet_result {
-    int refs;
-    struct steti_buf text;
-    char *source;
-    size_t source_len;
-    stet_edit *edits;
-    size_t n_edits, cap_edits;
-    stet_sentence *sentences;
-    size_t n_sentences, cap_sentences;
 };
 
 const char *stet_version(void)
@@ -89,6 +62,8 @@ static const struct {
     {"compute_type", "auto int8 float32"},
     {"intra_threads", NULL},
     {"batch_size", NULL},
+    {"batch_type", "examples tokens"},
+    {"queue_size", NULL},
     {"max_input_length", NULL},
     {"max_decoding_length", NULL},
     {"decoding", "aggressive greedy"},
@@ -343,27 +318,27 @@ static stet_status correct_into(stet_result *r, float score, stet_error *err)
     return steti_buf_cstr(&r->text) != NULL ? STET_OK : steti_fail_nomem(err, "a text", 1);
 }
 
-static int holds(const stet_request *q, const char *word)
+int fake_holds(const stet_request *q, const char *word)
 {
     return memmem(q->text, q->len, word, strlen(word)) != NULL;
 }
 
 static stet_status injected(const stet_engine *engine, const stet_request *q, stet_error *err)
 {
-    if (holds(q, "!toolong")) {
+    if (fake_holds(q, "!toolong")) {
         return steti_fail(err, STET_E_TOO_LONG, "the text is longer than the limit of 8 words");
     }
-    if (holds(q, "!verify") && engine->verify) {
+    if (fake_holds(q, "!verify") && engine->verify) {
         return steti_fail(err, STET_E_VERIFY, "token 3 is 17 when drafted and 18 when not");
     }
-    if (holds(q, "!device")) {
+    if (fake_holds(q, "!device")) {
         return steti_fail(err, STET_E_DEVICE, "the device was lost");
     }
-    return holds(q, "!nomem") ? steti_fail_nomem(err, "a cache", 99) : STET_OK;
+    return fake_holds(q, "!nomem") ? steti_fail_nomem(err, "a cache", 99) : STET_OK;
 }
 
-static stet_status correct_one(stet_engine *engine, const stet_request *q, stet_result **out,
-                               stet_error *err)
+stet_status fake_correct(stet_engine *engine, const stet_request *q, stet_result **out,
+                         stet_error *err)
 {
     stet_result *r;
     float score = engine->scores ? -0.25f : NAN;
@@ -388,7 +363,7 @@ static stet_status correct_one(stet_engine *engine, const stet_request *q, stet_
     return STET_OK;
 }
 
-static void count(stet_engine *engine, const stet_result *r)
+void fake_count(stet_engine *engine, const stet_result *r)
 {
     stet_stats *s = &engine->stats;
     s->requests++;
@@ -398,26 +373,9 @@ static void count(stet_engine *engine, const stet_result *r)
         s->output_tokens += r->sentences[i].output_tokens;
     }
     s->passes += r->n_sentences + r->n_edits;
+    s->batch_passes += r->n_sentences;
+    s->encoder_calls++;
     s->total_ns += 1000000 * r->n_sentences;
-}
-
-stet_status stet_correct_batch(stet_engine *engine, const stet_request *requests, size_t n,
-                               stet_result **results, stet_status *statuses, stet_error *err)
-{
-    stet_status first = STET_OK;
-    for (size_t i = 0; i < n; i++) {
-        stet_status st =
-            correct_one(engine, &requests[i], &results[i], first == STET_OK ? err : NULL);
-        if (statuses != NULL) {
-            statuses[i] = st;
-        }
-        if (st == STET_OK) {
-            count(engine, results[i]);
-        } else if (first == STET_OK) {
-            first = st;
-        }
-    }
-    return first;
 }
 
 const char *stet_result_text(const stet_result *r, size_t *len)
