@@ -265,10 +265,10 @@ TEST(ApiMemory, ManyShortSentencesInLittleMemory)
     Queue q;
     int64_t outside = meter.live;
     EditingModel m;
-    const std::string text = repeat("q\n", 200000);
+    const std::string text = repeat("q\n", 80000);
     std::string want = correct(Engine(m.handle), text).text();
     size_t accepted = 0;
-    for (size_t beyond = 1000000; beyond < 100000000; beyond *= 5) {
+    for (size_t beyond = 400000; beyond < 8000000; beyond += beyond / 2) {
         size_t limit = needed(m.handle, {}) + beyond;
         std::string limit_text = std::to_string(limit);
         Engine g(m.handle, {{"memory_limit", limit_text.c_str()}});
