@@ -61,7 +61,7 @@ asan_tests() {
 
 tsan_tests() {
     build cpu-tsan
-    ctest --test-dir build-tsan -R '^(base|api)' -j "$jobs" --output-on-failure --no-tests=error
+    ctest --test-dir build-tsan -R '^(base|api|stress)' -j "$jobs" --output-on-failure --no-tests=error
 }
 
 fuzz_targets() {
