@@ -62,7 +62,7 @@ asan_tests() {
 
 tsan_tests() {
     build cpu-tsan
-    ctest --test-dir build-tsan -R '^(base|api|clients)' -j "$jobs" --output-on-failure --no-tests=error
+    ctest --test-dir build-tsan -R '^(base|api|clients|stress)' -j "$jobs" --output-on-failure --no-tests=error
 }
 
 fuzz_targets() {

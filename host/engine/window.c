@@ -174,8 +174,12 @@ void steti_window_observe_pass(struct steti_window *w, int rows, uint64_t ns)
         w->rows[b] = rows;
         return;
     }
-    /* Much longer is something else on the machine. Both ways at one rate: a lower quantile would
-     * favour row counts that are measured often. */
+    /* Much longer is something else on the machine, and much shorter says that what was measured
+     * before was. Otherwise both ways at one rate: a lower quantile would favour row counts that
+     * are measured often. */
+    if (x < 0.5 * w->cost[b]) {
+        w->cost[b] = x;
+    }
     x = x > 1.5 * w->cost[b] ? 1.5 * w->cost[b] : x;
     w->cost[b] += (x - w->cost[b]) / 8;
     w->rows[b] += (rows - w->rows[b]) / 8;

@@ -44,8 +44,8 @@ void count_line(void *ctx, int32_t level, const char *component, const char *lin
 
 TEST(ApiHooks, AllocatorAndLogAreUsedForEverything)
 {
-    Counter counter;
-    int lines = 0;
+    static Counter counter; // the hooks stay
+    static int lines;
     Error err;
     stet_hooks hooks{};
     hooks.struct_size = sizeof hooks;
@@ -72,6 +72,20 @@ TEST(ApiHooks, AllocatorAndLogAreUsedForEverything)
     EXPECT_EQ(counter.blocks, 0);
     EXPECT_EQ(counter.bytes, 0);
     EXPECT_GT(lines, 0) << "device auto tells what it chose";
+}
+
+// What was allocated without the host's allocator would be freed with it.
+TEST(ApiHooks, TooLateOnceThereIsAQueue)
+{
+    stet_cq *q = nullptr;
+    stet_hooks hooks{};
+    Error err;
+    hooks.struct_size = sizeof hooks;
+    ASSERT_EQ(stet_cq_create(&q, nullptr), STET_OK);
+    EXPECT_EQ(stet_set_hooks(&hooks, &err), STET_E_INVALID);
+    EXPECT_NE(err.message[0], '\0');
+    stet_cq_destroy(q);
+    EXPECT_EQ(stet_set_hooks(&hooks, &err), STET_E_INVALID) << "there was one";
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 extern "C" {
 #include "alloc.h"
@@ -183,6 +184,29 @@ TEST(Alloc, TheHostsAllocatorIsUsedAndGetsSizesBack)
     steti_alloc_set_hooks(nullptr, nullptr, nullptr);
     steti_free(steti_malloc(8));
     EXPECT_EQ(h.frees, 3);
+}
+
+TEST(Alloc, ThreadLimit)
+{
+    int64_t before = steti_alloc_thread_balance();
+    EXPECT_EQ(steti_alloc_thread_limit(before + 1000), 0u);
+    void *p = steti_malloc(500);
+    ASSERT_NE(p, nullptr);
+    EXPECT_EQ(steti_alloc_thread_balance() - before, static_cast<int64_t>(steti_alloc_cost(500)));
+    EXPECT_EQ(steti_malloc(500), nullptr);
+    EXPECT_EQ(steti_realloc(p, 5000), nullptr) << "the old block stays";
+    void *small = steti_malloc(100);
+    EXPECT_NE(small, nullptr) << "what fits is given";
+    std::thread([] { steti_free(steti_malloc(100000)); }).join();
+    uint64_t lacks = steti_alloc_thread_limit(INT64_MAX);
+    EXPECT_EQ(lacks, 2 * steti_alloc_cost(500) - 1000) << "of the first that failed";
+    EXPECT_EQ(steti_alloc_thread_limit(INT64_MAX), 0u);
+    void *large = steti_malloc(100000);
+    EXPECT_NE(large, nullptr);
+    for (void *block : {p, small, large}) {
+        steti_free(block);
+    }
+    EXPECT_EQ(steti_alloc_thread_balance(), before);
 }
 
 } // namespace

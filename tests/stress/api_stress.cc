@@ -125,7 +125,7 @@ void open_engine(EngineBox &box, Rng &rng)
         {"draft", drafts[below(rng, 4)]},      {"draft_window", window.c_str()},
         {"scores", below(rng, 2) ? "1" : "0"}, {"queue_delay_ms", below(rng, 4) ? "0" : "200"}};
     if (box.has_memory_limit) {
-        o.push_back({"memory_limit", below(rng, 2) ? "2600K" : "5M"});
+        o.push_back({"memory_limit", below(rng, 2) ? "3500K" : "6M"});
     }
     Error err;
     stet_status st =
