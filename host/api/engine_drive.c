@@ -36,8 +36,7 @@ static void end_cancelled(stet_engine *g)
     }
 }
 
-/* With the lock held: what others may see of the driver's state. */
-static void publish(stet_engine *g)
+void engine_publish(stet_engine *g)
 {
     struct steti_engine_times times;
     struct steti_counts counts;
@@ -65,7 +64,7 @@ static void step(stet_engine *g)
         steti_sched_step(g->sched);
     }
     pthread_mutex_lock(&g->lock);
-    publish(g);
+    engine_publish(g);
 }
 
 static int must_go_on(const stet_engine *g, const struct api_batch *batch)

@@ -129,6 +129,9 @@ stet_status engine_read_request(const stet_request *list, size_t index, stet_req
 /* Driving (engine_drive.c). With the lock held, which is given up and taken again inside. Until
  * nothing is left to do, the engine stops, or `batch` (may be NULL) is done down to its refill. */
 void engine_drive(stet_engine *g, const struct api_batch *batch);
+/* With the lock held, by the driver: what others may see of its state. Also before a request's end
+ * is told: who has all his answers finds their work in the statistics. */
+void engine_publish(stet_engine *g);
 void *engine_thread(void *engine);
 /* With the lock held: wakes who shall drive, now that there is work or nobody drives. */
 void engine_wake(stet_engine *g);

@@ -291,6 +291,7 @@ static void complete(void *ctx, int request, stet_status st)
         add_totals(&g->totals, &result->stats);
     }
     count_end(&g->totals, result->status);
+    engine_publish(g);
     steti_admission_give(&g->admission, r->tokens_left);
     r->id = 0;
     r->is_added = 0;

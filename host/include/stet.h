@@ -265,8 +265,9 @@ typedef struct stet_engine stet_engine;
 STET_API stet_status stet_engine_create(stet_model *model, const stet_option *options,
                                         size_t n_options, stet_engine **out, stet_error *err);
 
-/* Refuses new requests from now on (STET_E_SHUTDOWN) and waits until all accepted ones are
- * completed. deadline_ns: when to stop waiting, by stet_clock_ns(); 0 = wait as long as it takes.
+/* Refuses new requests from now on (STET_E_SHUTDOWN), those included that a blocking call has not
+ * handed in yet, and waits until all accepted ones are completed and their events are in the
+ * queues. deadline_ns: when to stop waiting, by stet_clock_ns(); 0 = wait as long as it takes.
  * STET_E_DEADLINE: requests were left; they go on, and draining again waits again. */
 STET_API stet_status stet_engine_drain(stet_engine *engine, uint64_t deadline_ns, stet_error *err);
 
@@ -379,8 +380,9 @@ typedef struct stet_event {
 STET_API int64_t stet_cq_poll(stet_cq *cq, stet_event *events, size_t event_size, size_t max,
                               int64_t timeout_us);
 
-/* Makes one stet_cq_poll return, the one that waits or else the next. Any thread; also legal in a
- * signal handler's thread, not in the handler itself. */
+/* Makes one stet_cq_poll return, the one that waits or else the next, with the events that there
+ * are: a consumer that is to stop must be told so by other means as well. Any thread, but not in a
+ * signal handler. */
 STET_API void stet_cq_wakeup(stet_cq *cq);
 
 /* Hands in n requests. Never waits for anything but short locks; its work is to copy the texts and
@@ -431,8 +433,9 @@ STET_API const int32_t *stet_result_tokens(const stet_result *result, size_t *n)
 typedef struct stet_edit {
     uint64_t src_off, src_len; /* in the source */
     uint64_t out_off, out_len; /* the same place in the corrected text */
-    const char *text;          /* replacement; lives as long as the result; not NUL-terminated */
-    size_t text_len;           /* bytes */
+    /* replacement; lives as long as the result; not NUL-terminated; may be NULL if text_len is 0 */
+    const char *text;
+    size_t text_len; /* bytes */
     /* mean log probability of the tokens that changed; NaN without option scores */
     float score;
     uint32_t sentence; /* index of the sentence it stands in */
