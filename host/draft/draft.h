@@ -11,6 +11,7 @@
 #ifndef STETI_DRAFT_H
 #define STETI_DRAFT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "status.h"
@@ -74,6 +75,9 @@ struct steti_draft_ops {
      * drafted. */
     int (*reentries)(const struct steti_draft *d);
 };
+
+/* The most that any of the policies allocates for one object, with the headers of its blocks. */
+size_t steti_draft_bytes(const struct steti_draft_limits *l);
 
 /* "none", "sad", "edit", "tree"; NULL for another name. */
 const struct steti_draft_ops *steti_draft_find(const char *name);

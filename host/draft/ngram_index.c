@@ -13,19 +13,27 @@ static int table_size_for(int capacity)
     return size;
 }
 
+static size_t ints_per_order(int capacity)
+{
+    return (size_t)table_size_for(capacity) + 4 * (size_t)capacity + 1;
+}
+
+size_t steti_ngram_bytes(int capacity)
+{
+    return STETI_NGRAM_MAX * ints_per_order(capacity) * sizeof(int32_t);
+}
+
 stet_status steti_ngram_init(struct steti_ngram_index *x, int capacity, stet_error *err)
 {
-    size_t cap = (size_t)capacity, table, per_order;
+    size_t cap = (size_t)capacity, table;
     int32_t *p;
     memset(x, 0, sizeof *x);
     x->capacity = capacity;
     x->table_size = table_size_for(capacity);
     table = (size_t)x->table_size;
-    per_order = table + 4 * cap + 1;
-    x->memory = steti_malloc(STETI_NGRAM_MAX * per_order * sizeof *p);
+    x->memory = steti_malloc(steti_ngram_bytes(capacity));
     if (x->memory == NULL) {
-        return steti_fail_nomem(err, "the n-gram index of a draft",
-                                STETI_NGRAM_MAX * per_order * sizeof *p);
+        return steti_fail_nomem(err, "the n-gram index of a draft", steti_ngram_bytes(capacity));
     }
     p = x->memory;
     for (int k = 0; k < STETI_NGRAM_MAX; k++) {

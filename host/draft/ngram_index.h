@@ -6,6 +6,7 @@
 #ifndef STETI_NGRAM_INDEX_H
 #define STETI_NGRAM_INDEX_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "status.h"
@@ -30,6 +31,8 @@ struct steti_ngram_index {
     int32_t *memory;
 };
 
+/* What steti_ngram_init allocates. */
+size_t steti_ngram_bytes(int capacity);
 stet_status steti_ngram_init(struct steti_ngram_index *x, int capacity, stet_error *err);
 void steti_ngram_free(struct steti_ngram_index *x); /* legal on a zeroed struct */
 

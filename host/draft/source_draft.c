@@ -11,6 +11,14 @@ static int full_stop_of(const struct steti_draft_spelling *s)
     return s != NULL && spelling_cut(s, ".", 1, &id) == 1 ? id : -1;
 }
 
+size_t steti_draft_bytes(const struct steti_draft_limits *l)
+{
+    return steti_alloc_cost(sizeof(struct source_draft)) +
+           steti_alloc_cost(((size_t)l->max_tgt + 1) * sizeof(int32_t)) +
+           steti_alloc_cost(((size_t)l->max_src + 1) * sizeof *((struct source_draft *)0)->rest) +
+           steti_alloc_cost(steti_ngram_bytes(l->max_src));
+}
+
 stet_status source_draft_open(const struct steti_draft_limits *l, struct source_draft **out,
                               stet_error *err)
 {

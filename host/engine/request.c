@@ -1,13 +1,12 @@
 /* Many sentences from a list: each free slot takes the next one, until all are done. */
 #include "request.h"
 
-#include "ngram_index.h"
-
 size_t request_bytes(const struct steti_engine_options *o, int max_rows)
 {
     size_t rows = (size_t)max_rows, slots = (size_t)o->batch_size;
-    size_t draft = (STETI_NGRAM_MAX * 8 + 3) * (size_t)o->max_src + (size_t)o->max_out;
-    return rows * 28 + slots * (draft * sizeof(int32_t) + sizeof(struct slot));
+    struct steti_draft_limits l = {.max_src = o->max_src, .max_tgt = o->max_out + 1};
+    size_t ints = 7 * rows + 3 * slots + 3 * ((size_t)o->max_out + 1);
+    return ints * sizeof(int32_t) + slots * (steti_draft_bytes(&l) + sizeof(struct slot));
 }
 
 /* The jobs of one call, and how far they were taken. */
