@@ -155,7 +155,8 @@ TEST(ApiDestroy, RefusesNewRequestsWhileItWaits)
         std::this_thread::yield();
     }
     EXPECT_EQ(stet_engine_health(handle), STET_HEALTH_DRAINING);
-    stet_request r = tagged("ba", 1);
+    const std::string short_text = "ba"; // outlives the request
+    stet_request r = tagged(short_text, 1);
     EXPECT_EQ(stet_submit(handle, q.handle, &r, 1, nullptr, nullptr, nullptr), STET_E_SHUTDOWN);
     EXPECT_FALSE(is_done) << "the call must outlast this test's use of the engine";
     closer.join();
