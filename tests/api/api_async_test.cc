@@ -36,7 +36,8 @@ TEST(ApiSubmit, EveryRequestHasOneEventWithItsTagAndText)
     EXPECT_TRUE(q.take().empty());
     EXPECT_EQ(submit(g, q, {}).status, STET_OK);
     Error err;
-    stet_request one = tagged("ba ce", 5);
+    const std::string short_text = "ba ce"; // outlives the request
+    stet_request one = tagged(short_text, 5);
     EXPECT_EQ(stet_submit(g.handle, q.handle, &one, 1, nullptr, nullptr, &err), STET_OK);
     EXPECT_EQ(q.wait(1).count(5), 1u);
 }
@@ -392,7 +393,8 @@ TEST(ApiDeadline, NearerThanItsTurnIsBusy)
     Engine g(m.handle);
     Queue q;
     auto first = submit(g, q, {tagged(long_text(), 1)});
-    stet_request r = tagged("ba", 2);
+    const std::string short_text = "ba"; // outlives the request
+    stet_request r = tagged(short_text, 2);
     r.deadline_ns = stet_clock_ns() + 2000000;
     EXPECT_EQ(status_of(g, q, r), STET_E_BUSY);
     stet_cancel(g.handle, first.ids[0]);
@@ -449,7 +451,8 @@ TEST(ApiSubmit, Nulls)
     EditingModel m;
     Engine g(m.handle);
     Queue q;
-    stet_request r = tagged("ba", 1);
+    const std::string short_text = "ba"; // outlives the request
+    stet_request r = tagged(short_text, 1);
     size_t accepted = 99;
     EXPECT_EQ(stet_submit(nullptr, q.handle, &r, 1, nullptr, &accepted, nullptr), STET_E_INVALID);
     EXPECT_EQ(accepted, 0u);

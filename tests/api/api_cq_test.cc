@@ -71,8 +71,9 @@ TEST(ApiQueue, EventsComeOldestFirst)
     Engine g(m.handle, {{"batch_size", "1"}});
     Queue q;
     std::vector<stet_request> r;
+    const std::string dot = ".";
     for (uint64_t i = 0; i < 30; i++) {
-        r.push_back(tagged(".", i)); // nothing to decode: completed in the order of their turn
+        r.push_back(tagged(dot, i)); // nothing to decode: completed in the order of their turn
     }
     ASSERT_EQ(submit(g, q, r).status, STET_OK);
     ASSERT_EQ(stet_engine_drain(g.handle, 0, nullptr), STET_OK);

@@ -132,6 +132,38 @@ TEST(ApiDestroy, WaitsForBlockingCalls)
     }
 }
 
+// Else those who go on submitting could keep destroy from ever ending.
+TEST(ApiDestroy, RefusesNewRequestsWhileItWaits)
+{
+    Model m; // slow: its outputs do not end
+    auto g = std::make_unique<Engine>(m.handle);
+    stet_engine *handle = g->handle;
+    Queue q;
+    std::string text = long_text().substr(0, 64000);
+    std::atomic<bool> is_done{false};
+    std::thread caller([&] {
+        stet_result *out = nullptr;
+        EXPECT_EQ(stet_correct(handle, text.data(), text.size(), &out, nullptr), STET_OK);
+        stet_result_release(out);
+        is_done = true;
+    });
+    while (stats_of(*g).running < 1) {
+        std::this_thread::yield();
+    }
+    std::thread closer([&] { g.reset(); });
+    while (stet_engine_health(handle) == STET_HEALTH_READY) {
+        std::this_thread::yield();
+    }
+    EXPECT_EQ(stet_engine_health(handle), STET_HEALTH_DRAINING);
+    const std::string short_text = "ba"; // outlives the request
+    stet_request r = tagged(short_text, 1);
+    EXPECT_EQ(stet_submit(handle, q.handle, &r, 1, nullptr, nullptr, nullptr), STET_E_SHUTDOWN);
+    EXPECT_FALSE(is_done) << "the call must outlast this test's use of the engine";
+    closer.join();
+    caller.join();
+    EXPECT_TRUE(q.take().empty());
+}
+
 // At any moment: every accepted request has its event, with a whole text or with a reason.
 TEST(ApiDestroy, AtRandomMoments)
 {
