@@ -4,8 +4,9 @@
  *
  * MODE: single (one request at a time), lock_step (IN_FLIGHT requests, then wait for all of them),
  * continuous (always IN_FLIGHT requests), check (all modes give the same text and score bits),
- * answers (writes the corrected lines). WINDOW: option draft_window. Writes one line of key=value
- * pairs. One run warms up before the one that counts. */
+ * answers (writes the corrected lines), ended (writes the lines whose output ended by itself).
+ * WINDOW: option draft_window. Writes one line of key=value pairs. One run warms up before the one
+ * that counts. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,15 +195,23 @@ static void check(const char *text, stet_model *m, const char *in_flight, const 
     lines_free(&one.lines);
 }
 
-static void write_answers(struct bench *b)
+/* The corrected lines, or the lines themselves but those whose output was cut. */
+static void write_lines(struct bench *b, int ended)
 {
     b->results = calloc(b->lines.n, sizeof(void *));
     run_continuous(b);
     for (size_t i = 0; i < b->lines.n; i++) {
-        size_t n;
-        const char *text = stet_result_text(b->results[i], &n);
-        fwrite(text, 1, n, stdout);
-        putchar('\n');
+        size_t n = b->lines.len[i];
+        const char *text = b->lines.text[i];
+        stet_stats s = {.struct_size = sizeof s};
+        if (!ended) {
+            text = stet_result_text(b->results[i], &n);
+        }
+        stet_result_stats(b->results[i], &s);
+        if (!ended || s.unfinished == 0) {
+            fwrite(text, 1, n, stdout);
+            putchar('\n');
+        }
         stet_result_release(b->results[i]);
     }
     free(b->results);
@@ -214,7 +223,7 @@ int main(int argc, char **argv)
     stet_model *m;
     if (argc != 6) {
         fprintf(stderr, "usage: bench_serving MODEL TEXT IN_FLIGHT WINDOW "
-                        "single|lock_step|continuous|check|answers\n");
+                        "single|lock_step|continuous|check|answers|ended\n");
         return 1;
     }
     m = model_or_exit(argv[1], "2");
@@ -232,7 +241,7 @@ int main(int argc, char **argv)
     } else if (strcmp(argv[5], "continuous") == 0) {
         measure(&b, "continuous", run_continuous);
     } else {
-        write_answers(&b);
+        write_lines(&b, strcmp(argv[5], "ended") == 0);
     }
     close_bench(&b);
     lines_free(&b.lines);

@@ -31,7 +31,7 @@ PASSES = """
 ## Decoder passes
 
 With a draft window of 4, so that passes can be counted beforehand: `stet replay` gets the same sentences and the
-answers that came out."""
+answers that came out. Sentences whose output did not end by itself are left out here."""
 LOAD = """
 ## Load
 

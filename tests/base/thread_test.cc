@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <sched.h>
 #include <string>
 #include <thread>
 #include <vector>
@@ -174,6 +175,29 @@ TEST(Thread, CountsOutOfRangeAreRefused)
         EXPECT_EQ(p, nullptr);
         EXPECT_NE(std::strstr(e.message, std::to_string(n).c_str()), nullptr);
     }
+}
+
+// Caller and workers on one processor: slower, and nothing else. Pinned before the pool is opened
+// they cannot move away; pinned by each part they start together and may.
+TEST(Thread, WorkersOnTheCallersProcessor)
+{
+    cpu_set_t all, one;
+    ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<unsigned>(sched_getcpu()), &one);
+    for (bool pinned : {true, false}) {
+        steti_pool *p = nullptr;
+        std::atomic<int> parts{0};
+        ASSERT_EQ(sched_setaffinity(0, sizeof one, pinned ? &one : &all), 0);
+        ASSERT_EQ(steti_pool_open(3, &p, nullptr), STET_OK);
+        for (int i = 0; i < 300; i++) {
+            steti_pool_run(
+                p, [](void *n, int, int) { ++*static_cast<std::atomic<int> *>(n); }, &parts, 3);
+            ASSERT_EQ(parts, 3 * (i + 1));
+        }
+        steti_pool_close(p);
+    }
+    ASSERT_EQ(sched_setaffinity(0, sizeof all, &all), 0);
 }
 
 TEST(Thread, EveryAllocationFailureIsReported)
