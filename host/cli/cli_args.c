@@ -86,7 +86,7 @@ static const struct steti_option_spec table[] = {
             "Sentences decoded together, 1 to 1024. Default: 8."),
     LIBRARY("batch_type", STETI_OPTION_ENGINE, "TYPE",
             "What --batch_size counts: examples (default), which are sentences, or tokens, which "
-            "are those of the source."),
+            "are those of the source, 1 to 65536."),
     LIBRARY("max_input_length", STETI_OPTION_ENGINE, "N",
             "Longest sentence in tokens; longer ones are cut at white space and corrected part by "
             "part. "
@@ -104,10 +104,10 @@ static const struct steti_option_spec table[] = {
         "draft_window", STETI_OPTION_ENGINE, "N",
         "Most tokens guessed at once: auto (default: follows what passes cost and what guesses are "
         "worth); 0 is no limit but the rows of a pass, which its sentences share."),
-    LIBRARY(
-        "memory_limit", STETI_OPTION_ENGINE, "BYTES",
-        "Working memory that may be used, with K, M or G, such as 200M. Where it does not suffice "
-        "stet says how much is needed."),
+    LIBRARY("memory_limit", STETI_OPTION_ENGINE, "BYTES",
+            "Memory for the model, the engine and the lines in it, with K, M or G, such as 200M. "
+            "Where it "
+            "does not suffice stet says how much is needed."),
     REPLAY("draft", "POLICIES",
            "What to replay: all (default), or some of edit, tree, sad and none with commas between "
            "them."),

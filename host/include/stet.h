@@ -247,9 +247,10 @@ typedef struct stet_engine stet_engine;
  *                       (default 256)
  *   memory_limit        bytes, with K, M or G, for everything the engine and its model hold:
  *                       weights, tokenizer, caches, working memory, and the texts and results of
- *                       requests until their results are handed over. Creation fails with
- *                       STET_E_NOMEM and says what would be needed; later, requests that would not
- *                       fit are refused with STET_E_BUSY. Default: no limit
+ *                       requests until their results are handed over (of a blocking call: until
+ *                       each is done). Creation fails with STET_E_NOMEM and says what would be
+ *                       needed; later, requests that would not fit are refused with STET_E_BUSY.
+ *                       Default: no limit
  *   queue_size          most requests accepted and not yet completed, 1 .. 1048576 (default 1024)
  *   queue_tokens        most source tokens of these requests, as estimated from their bytes
  *                       (default 1048576). A request of more than that is accepted when there is no
