@@ -106,7 +106,7 @@ stet_status result_seal(stet_result *r, stet_error *err);
 /* ---- What results may hold (result_budget.c) ---- */
 
 /* An empty result, charged for what it is expected to hold. STET_E_BUSY: the budget is used up;
- * STET_E_NOMEM: it would be too small even when empty. */
+ * STET_E_TOO_LONG: it would be too small even when empty. */
 struct result_source {
     const char *text; /* copied */
     size_t len;
@@ -124,8 +124,8 @@ struct result_step {
     int is_temporary; /* what it allocates does not stay, or is not the result's */
 };
 /* Runs a step so that it cannot allocate more than is charged for, and charges more where that is
- * not enough. STET_E_BUSY: the budget is used up; STET_E_NOMEM: it would be too small even when
- * empty. */
+ * not enough. STET_E_BUSY: the budget is used up; STET_E_TOO_LONG: it would be too small even
+ * when empty. */
 stet_status result_run(stet_result *r, const struct result_step *step, stet_error *err);
 /* Charges for so many bytes more than it holds now. Fails likewise. */
 stet_status result_expect(stet_result *r, size_t more, stet_error *err);

@@ -18,7 +18,7 @@ stet_status engine_read_request(const stet_request *list, size_t index, stet_req
 {
     uint32_t size = list->struct_size;
     const stet_request *r;
-    /* What a program compiled before version 0.2 knows of. */
+    /* What programs compiled before the asynchronous interface know of. */
     if (size < offsetof(stet_request, tokens) || size > LARGEST_STRUCT ||
         size % _Alignof(stet_request) != 0) {
         return steti_fail(err, STET_E_INVALID,

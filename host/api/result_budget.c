@@ -24,10 +24,10 @@ static stet_status refuse(const struct api_budget *budget, size_t need, stet_err
 {
     size_t limit = budget_limit(budget);
     if (need > limit) {
-        return steti_fail(err, STET_E_NOMEM,
+        return steti_fail(err, STET_E_TOO_LONG,
                           "the request needs %zu bytes, but memory_limit leaves %zu for all "
-                          "requests",
-                          need, limit);
+                          "requests; a limit %zu bytes higher would do",
+                          need, limit, need - limit);
     }
     steti_fail(err, STET_E_BUSY,
                "the requests in flight hold what memory_limit leaves them; this one needs %zu "

@@ -2,19 +2,47 @@
 #include <string.h>
 
 #include "engine_state.h"
+#include "utf8.h"
 
 #define PART_BYTES 16 /* bytes tokenized at once, for every token that a part may have */
 
-/* Text without any letter holds nothing to correct. Everything outside ASCII may be a letter. */
-static int has_letter(const char *s, size_t n)
+/* Blocks of Unicode outside ASCII that have no letters: signs, punctuation, arrows, emoji, private
+ * use. Everything else may be a letter. */
+static const struct {
+    uint32_t first, last;
+} no_letters[] = {{0x80, 0xA9},     {0xAB, 0xB4},     {0xB6, 0xB9},       {0xBB, 0xBF},
+                  {0xD7, 0xD7},     {0xF7, 0xF7},     {0x2000, 0x206F},   {0x20A0, 0x20CF},
+                  {0x2190, 0x2BFF}, {0x3000, 0x3004}, {0x3008, 0x3020},   {0xE000, 0xF8FF},
+                  {0xFE00, 0xFE0F}, {0xFFF0, 0xFFFF}, {0x1F000, 0x1FAFF}, {0xE0000, 0x10FFFF}};
+
+static int may_be_letter(uint32_t cp)
 {
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-        if (c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
-            return 1;
+    if (cp < 0x80) {
+        return (cp >= 'a' && cp <= 'z') || (cp >= 'A' && cp <= 'Z');
+    }
+    for (size_t i = 0; i < sizeof no_letters / sizeof no_letters[0]; i++) {
+        if (cp >= no_letters[i].first && cp <= no_letters[i].last) {
+            return 0;
         }
     }
-    return 0;
+    return 1;
+}
+
+/* Text without any letter holds nothing to correct, and what is no UTF-8 is in an encoding that the
+ * model does not know. */
+static int is_correctable(const char *s, size_t n)
+{
+    int found = 0;
+    for (size_t i = 0; i < n;) {
+        uint32_t cp;
+        int len = steti_utf8_decode(s + i, n - i, &cp);
+        if (len <= 0) {
+            return 0;
+        }
+        found |= may_be_letter(cp);
+        i += (size_t)len;
+    }
+    return found;
 }
 
 int request_has_more(struct api_request *r)
@@ -28,7 +56,7 @@ int request_has_more(struct api_request *r)
         if (r->at > s.begin && r->at < s.end) {
             return 1; /* the rest of a long one */
         }
-        if (r->at <= s.begin && has_letter(text + s.begin, s.end - s.begin)) {
+        if (r->at <= s.begin && is_correctable(text + s.begin, s.end - s.begin)) {
             r->at = s.begin;
             return 1;
         }

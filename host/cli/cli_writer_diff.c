@@ -263,6 +263,7 @@ static struct change change_of(const struct steti_item *item, size_t first, size
     const char *p = item->unit->text;
     size_t total = item->unit->len + item->unit->tail;
     size_t i = first;
+    int is_open = total > 0 && p[total - 1] != '\n'; /* the last line has no end to stand behind */
     struct change c = {(size_t)item->edits[i].src_off, 0};
     while (c.begin > 0 && p[c.begin - 1] != '\n') {
         c.begin--;
@@ -271,7 +272,7 @@ static struct change change_of(const struct steti_item *item, size_t first, size
         size_t end = (size_t)(item->edits[i].src_off + item->edits[i].src_len);
         c.end = end + line_length(p + end, total - end);
         i++;
-    } while (i < item->n_edits && item->edits[i].src_off < c.end);
+    } while (i < item->n_edits && (item->edits[i].src_off < c.end || (is_open && c.end == total)));
     *next = i;
     return c;
 }

@@ -30,9 +30,10 @@
  *  - C99, no C++ needed, usable from any language that can call C.
  *  - Every call that can fail returns a stet_status (0 = STET_OK, negative = error) and fills the
  *    caller's stet_error, if one is given, with a sentence that names what is wrong and what to do.
- *  - The library never prints, never ends the process and never changes its global state.
+ *  - The library never prints, never ends the process and never changes the process's state
+ *    (locale, signals, environment, working folder).
  *  - Text is UTF-8 with an explicit length; NUL bytes are ordinary bytes. Invalid UTF-8 is not an
- *    error: the invalid bytes are kept as they are and never edited.
+ *    error: a sentence that holds some is passed through as it is.
  *  - Structs that may grow begin with `struct_size`; set it to sizeof the struct before the call.
  *  - Handles are opaque. Passing NULL to a release or destroy function is legal.
  */
@@ -91,8 +92,8 @@ enum {
 #undef STET_STATUS_ENUM
 };
 
-/* Filled by failing calls. Owned by the caller, never allocated; valid until the next call that
- * uses it. */
+/* Filled by failing calls, not touched by others. Owned by the caller, never allocated; without a
+ * struct_size nothing is written. */
 typedef struct stet_error {
     uint32_t struct_size; /* sizeof(stet_error) */
     stet_status code;
@@ -147,7 +148,8 @@ typedef struct stet_model stet_model;
  * options (NULL with n = 0 for the defaults):
  *   device         "auto" (default), "cpu" or "cuda"
  *   compute_type   "auto" (default: as stored), "int8" or "float32"
- *   intra_threads  threads of one engine; default: the processors this process may use, at most 4
+ *   intra_threads  threads of each engine of this model, 1 .. 256; default: the processors this
+ *                  process may use, at most 4
  *
  * STET_E_IO       a file is missing or cannot be read
  * STET_E_FORMAT   a file is not what its name says (message: file, key or offset)
@@ -241,15 +243,17 @@ typedef struct stet_engine stet_engine;
  *   batch_size          sentences decoded together, 1 .. 1024 (default 8)
  *   batch_type          "examples" (default) or "tokens": then batch_size, 1 .. 65536, is how many
  *                       source tokens are decoded together, in at most batch_size / 32 sentences
- *   max_input_length    longest sentence in tokens (default 256); longer ones are cut at white
- *                       space and corrected part by part
- *   max_decoding_length most tokens of one corrected sentence, its end-of-sentence token included
- *                       (default 256)
+ *   max_input_length    longest sentence in tokens, 8 .. 65536 (default 256); longer ones are cut
+ *                       at white space, or where there is none between characters, and corrected
+ *                       part by part
+ *   max_decoding_length most tokens of one corrected sentence, its end-of-sentence token included,
+ *                       8 .. 65536 (default 256)
  *   memory_limit        bytes, with K, M or G, for everything the engine and its model hold:
  *                       weights, tokenizer, caches, working memory, and the texts and results of
  *                       requests until their results are handed over (of a blocking call: until
  *                       each is done). Creation fails with STET_E_NOMEM and says what would be
- *                       needed; later, requests that would not fit are refused with STET_E_BUSY.
+ *                       needed; later, requests are refused with STET_E_BUSY while others hold
+ *                       what they need, and with STET_E_TOO_LONG if they would never fit.
  *                       Default: no limit
  *   queue_size          most requests accepted and not yet completed, 1 .. 1048576 (default 1024)
  *   queue_tokens        most source tokens of these requests, as estimated from their bytes
@@ -269,7 +273,8 @@ STET_API stet_status stet_engine_create(stet_model *model, const stet_option *op
 /* Refuses new requests from now on (STET_E_SHUTDOWN), those included that a blocking call has not
  * handed in yet, and waits until all accepted ones are completed and their events are in the
  * queues. deadline_ns: when to stop waiting, by stet_clock_ns(); 0 = wait as long as it takes.
- * STET_E_DEADLINE: requests were left; they go on, and draining again waits again. */
+ * Draining cannot be undone. STET_E_DEADLINE: requests were left; they go on, and draining again
+ * waits again. */
 STET_API stet_status stet_engine_drain(stet_engine *engine, uint64_t deadline_ns, stet_error *err);
 
 /* Waits for blocking calls in progress on other threads, completes all other requests with
@@ -320,11 +325,12 @@ typedef struct stet_request {
 typedef struct stet_result stet_result;
 
 /* Corrects n requests together and waits for them; takes its turn among the other requests of the
- * engine and never gives STET_E_BUSY. What has no letter in it is passed through, and so is a
- * sentence whose output did not end within max_decoding_length (counted as `unfinished`). On return
- * results[i] is a result or, where statuses[i] (optional array) is not STET_OK, NULL. Returns
- * STET_OK if all went well, else the first error, which err describes. One request's bad input does
- * not disturb the others. */
+ * engine and never gives STET_E_BUSY. What has no letter or is no valid UTF-8 is passed through,
+ * and so is a sentence whose output did not end within max_decoding_length (counted as
+ * `unfinished`). Deadlines count here as well; nobody can cancel it. Statuses as of stet_submit. On
+ * return results[i] is a result or, where statuses[i] (optional array) is not STET_OK, NULL.
+ * Returns STET_OK if all went well, else the first error, which err describes. One request's bad
+ * input does not disturb the others. */
 STET_API stet_status stet_correct_batch(stet_engine *engine, const stet_request *requests, size_t n,
                                         stet_result **results, stet_status *statuses,
                                         stet_error *err);
@@ -362,8 +368,8 @@ STET_API stet_status stet_cq_create(stet_cq **out, stet_error *err);
 STET_API void stet_cq_destroy(stet_cq *cq);
 
 /* An eventfd, non-blocking and close-on-exec, which belongs to the queue: readable as long as there
- * is an event or a wake-up to take. Wait for it with poll, epoll, kqueue or an event loop; never
- * read, write or close it. -1 for NULL. */
+ * is an event or a wake-up to take. Wait for it with poll, epoll or an event loop; never read,
+ * write or close it. -1 for NULL. */
 STET_API int stet_cq_fd(stet_cq *cq);
 
 typedef struct stet_event {
@@ -374,10 +380,10 @@ typedef struct stet_event {
     char message[240];   /* empty with STET_OK; else what is wrong, as in stet_error */
 } stet_event;
 
-/* Takes at most `max` events, the oldest first. event_size is sizeof(stet_event) as the caller was
- * compiled. Waits up to timeout_us microseconds for the first: 0 = not at all, negative = as long
- * as it takes. Returns how many; 0 after the time or a stet_cq_wakeup. STET_E_INVALID,
- * STET_E_FORKED. */
+/* Takes at most `max` events (>= 1), in the order in which the requests ended. event_size is
+ * sizeof(stet_event) as the caller was compiled. Waits up to timeout_us microseconds for the first:
+ * 0 = not at all, negative = as long as it takes. Returns how many; 0 after the time or a
+ * stet_cq_wakeup, or when another consumer was quicker. STET_E_INVALID, STET_E_FORKED. */
 STET_API int64_t stet_cq_poll(stet_cq *cq, stet_event *events, size_t event_size, size_t max,
                               int64_t timeout_us);
 
@@ -392,12 +398,13 @@ STET_API void stet_cq_wakeup(stet_cq *cq);
  * and the status is what was wrong with the next one, STET_OK if there is none.
  *
  * For every accepted request exactly one event is put into cq, whatever happens: done, deadline,
- * cancelled, failed, engine destroyed. No event is put for the others.
+ * cancelled, failed, engine destroyed; perhaps before this call returns. No event is put for the
+ * others. Ids are never 0.
  *
  * STET_E_BUSY      too much in flight, or the deadline is nearer than the request's turn;
  *                  err->retry_after_ms says when to try again
  * STET_E_DEADLINE  the deadline is past
- * STET_E_TOO_LONG  more bytes or tokens than a request may have
+ * STET_E_TOO_LONG  more bytes or tokens than a request may have, or than memory_limit leaves
  * STET_E_INVALID   an argument or a field of the request
  * STET_E_SHUTDOWN  the engine drains or is being destroyed
  * STET_E_DEVICE    the device failed (STET_HEALTH_DEAD)
@@ -405,10 +412,10 @@ STET_API void stet_cq_wakeup(stet_cq *cq);
 STET_API stet_status stet_submit(stet_engine *engine, stet_cq *cq, const stet_request *requests,
                                  size_t n, uint64_t *ids, size_t *accepted, stet_error *err);
 
-/* Ends a request: its event has the status STET_E_CANCELLED, and what it held of the decoder is
- * free before the next pass. An id that is already completed is STET_OK and changes nothing. Ids
- * are never used again. Any thread. STET_E_INVALID: the engine never gave this id; STET_E_FORKED.
- */
+/* Ends a request: its event has the status STET_E_CANCELLED, unless it was just done, and what it
+ * held of the decoder is free before the next pass. An id that is already completed is STET_OK and
+ * changes nothing. Ids are never used again. Any thread. STET_E_INVALID: the engine never gave this
+ * id; STET_E_FORKED. */
 STET_API stet_status stet_cancel(stet_engine *engine, uint64_t id);
 
 /* ---- Results --------------------------------------------------------------------------------- */
@@ -442,9 +449,9 @@ typedef struct stet_edit {
     uint32_t sentence; /* index of the sentence it stands in */
 } stet_edit;
 
-/* Number of edits, and copies edits [first, first + cap) to out, with offsets in `unit`. edit_size
- * is sizeof(stet_edit) as the caller was compiled. Returns the number of edits in the result; an
- * unknown unit or edit_size gives STET_E_INVALID. */
+/* Number of edits, and copies edits [first, first + cap) to out (NULL with cap 0: only the number),
+ * with offsets in `unit`. edit_size is sizeof(stet_edit) as the caller was compiled. Returns the
+ * number of edits in the result; an unknown unit or edit_size gives STET_E_INVALID. */
 STET_API int64_t stet_result_edits(const stet_result *result, uint32_t unit, stet_edit *out,
                                    size_t edit_size, size_t first, size_t cap);
 
@@ -466,7 +473,7 @@ STET_API int64_t stet_result_sentences(const stet_result *result, stet_sentence 
 typedef struct stet_stats {
     uint32_t struct_size;
     uint32_t reserved;
-    uint64_t requests, sentences;
+    uint64_t requests, sentences;          /* that gave a result */
     uint64_t source_tokens, output_tokens; /* without end-of-sentence tokens */
     uint64_t passes;                       /* decoder passes, summed over sentences */
     uint64_t rows;                         /* decoder positions computed */
@@ -480,14 +487,13 @@ typedef struct stet_stats {
      * total_ns from hand-in to completion. For an engine: total_ns is the time with work to do. */
     uint64_t tokenize_ns, encode_ns, decode_ns, total_ns;
     uint64_t memory_bytes; /* engine: working memory reserved; request: 0 */
-    /* Since version 0.2 */
-    uint64_t queue_ns; /* request: from hand-in to its turn; engine: of all requests together */
+    uint64_t queue_ns;     /* request: from hand-in to its turn; engine: of all requests together */
     /* Of an engine; 0 for a request */
     uint64_t batch_passes;       /* decoder passes, each over all sentences in flight */
     uint64_t encoder_calls;      /* encoder passes, each over the sentences that joined */
     uint64_t waiting, running;   /* requests at this moment: before and after their turn came */
     uint64_t accepted_requests;  /* exactly one completion each */
-    uint64_t refused_requests;   /* STET_E_BUSY */
+    uint64_t refused_requests;   /* STET_E_BUSY: calls that stopped there */
     uint64_t cancelled_requests; /* completed with STET_E_CANCELLED */
     uint64_t expired_requests;   /* completed with STET_E_DEADLINE */
     uint64_t failed_requests;    /* completed with any other error */

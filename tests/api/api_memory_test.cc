@@ -130,13 +130,13 @@ struct Load {
 void count_refusal(Load *load, const Submitted &s)
 {
     std::string why = s.err.message;
-    EXPECT_TRUE(s.status == STET_E_BUSY || s.status == STET_E_NOMEM) << why;
+    EXPECT_TRUE(s.status == STET_E_BUSY || s.status == STET_E_TOO_LONG) << why;
     EXPECT_TRUE(why.find("memory_limit") != std::string::npos ||
                 why.find("in flight") != std::string::npos)
         << why;
     EXPECT_NE(why.find_first_of("0123456789"), std::string::npos) << why;
     load->busy += s.status == STET_E_BUSY;
-    load->too_large += s.status == STET_E_NOMEM;
+    load->too_large += s.status == STET_E_TOO_LONG;
 }
 
 void submit_many(Load *load, unsigned seed, int n)
@@ -172,7 +172,7 @@ size_t largest_text(const Engine &g)
         size_t mid = lo + (hi - lo) / 2;
         stet_result *out = nullptr;
         stet_status st = stet_correct(g.handle, dots.data(), mid, &out, nullptr);
-        EXPECT_TRUE(st == STET_OK || st == STET_E_NOMEM);
+        EXPECT_TRUE(st == STET_OK || st == STET_E_TOO_LONG);
         *(st == STET_OK ? &lo : &hi) = mid;
         stet_result_release(out);
     }
@@ -232,12 +232,11 @@ TEST_P(ApiMemoryLimit, IsNeverExceeded)
             for (const auto &e : events) {
                 n++;
                 done += e.status == STET_OK;
-                lacking += e.status == STET_E_NOMEM;
-                EXPECT_TRUE(e.status != STET_E_NOMEM ||
-                            e.message.find("memory_limit") != std::string::npos)
+                bool lacks = e.status == STET_E_NOMEM || e.status == STET_E_TOO_LONG;
+                lacking += lacks;
+                EXPECT_TRUE(!lacks || e.message.find("memory_limit") != std::string::npos)
                     << e.message;
-                EXPECT_TRUE(e.status == STET_OK || e.status == STET_E_NOMEM ||
-                            e.status == STET_E_CANCELLED)
+                EXPECT_TRUE(e.status == STET_OK || lacks || e.status == STET_E_CANCELLED)
                     << e.message;
                 if (e.status == STET_OK && e.tag > 0 && e.tag < want.size()) {
                     EXPECT_EQ(e.result.text(), want[e.tag]);
@@ -281,7 +280,7 @@ TEST(ApiMemory, ManyShortSentencesInLittleMemory)
                 << events[1].message << ": accepted with " << beyond;
             EXPECT_EQ(events[1].result.text(), want);
         } else {
-            EXPECT_EQ(s.status, STET_E_NOMEM);
+            EXPECT_EQ(s.status, STET_E_TOO_LONG);
             EXPECT_GT(number_after(s.err.message, "the request needs "),
                       number_after(s.err.message, "memory_limit leaves "));
         }

@@ -202,8 +202,9 @@ class Player
     void take(size_t q, std::vector<Event> events)
     {
         for (auto &e : events) {
-            static const std::set<stet_status> legal = {STET_OK, STET_E_CANCELLED, STET_E_DEADLINE,
-                                                        STET_E_SHUTDOWN, STET_E_NOMEM};
+            static const std::set<stet_status> legal = {STET_OK,         STET_E_CANCELLED,
+                                                        STET_E_DEADLINE, STET_E_SHUTDOWN,
+                                                        STET_E_NOMEM,    STET_E_TOO_LONG};
             EXPECT_EQ(legal.count(e.status), 1u) << e.message;
             EXPECT_EQ(waiting[q].erase(e.tag), 1u) << "tag " << e.tag;
             n_events++;

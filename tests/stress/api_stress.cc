@@ -125,7 +125,7 @@ void open_engine(EngineBox &box, Rng &rng)
         {"draft", drafts[below(rng, 4)]},      {"draft_window", window.c_str()},
         {"scores", below(rng, 2) ? "1" : "0"}, {"queue_delay_ms", below(rng, 4) ? "0" : "200"}};
     if (box.has_memory_limit) {
-        o.push_back({"memory_limit", below(rng, 2) ? "3500K" : "6M"});
+        o.push_back({"memory_limit", below(rng, 2) ? "4M" : "6M"});
     }
     Error err;
     stet_status st =
@@ -207,6 +207,7 @@ void check_event(const stet_event &e, const Pending &p)
         counts.shut_down++;
         break;
     case STET_E_NOMEM:
+    case STET_E_TOO_LONG:
         counts.no_memory++;
         check(p.may_lack_memory, "out of memory without a limit", e.message);
         break;
@@ -360,7 +361,8 @@ void correct_some(Rng &rng)
     for (size_t i = 0; i < n; i++) {
         check((statuses[i] == STET_OK) == (results[i] != nullptr), "result of a batch");
         check(statuses[i] == STET_OK || (statuses[i] == STET_E_DEADLINE && p[i].has_deadline) ||
-                  (statuses[i] == STET_E_NOMEM && box.has_memory_limit),
+                  ((statuses[i] == STET_E_NOMEM || statuses[i] == STET_E_TOO_LONG) &&
+                   box.has_memory_limit),
               "status of a batch", err.message);
         check(results[i] == nullptr || is_right(results[i], p[i]), "text of a batch");
         stet_result_release(results[i]);

@@ -25,3 +25,11 @@ done
 while IFS= read -r line; do printf '%s\n' "$line"; sleep 0.01; done <in.txt | "$STET" correct | cmp - want.txt
 sed 's/$/\r/' in.txt | "$STET" correct | tr -d '\r' | cmp - want.txt && echo 'streamed'
 fold -s -w 30 in.txt | "$STET" correct --input=wrapped | wc -l
+# A last line without an end, with an edit inside and one at its very end.
+printf 'Hello.\nI has a dog , he go' >open.txt
+"$STET" correct --edits=diff open.txt >open.diff; echo "exit $?"
+"$STET" correct open.txt >open.want
+patch -s -p1 <open.diff && cmp open.txt open.want && echo 'patched'
+# What is no UTF-8, and what has no letter, comes back as it was.
+printf 'She go home \377\376 tomorrow .\n\360\237\230\200 !\n\200\201\n' >bytes.txt
+"$STET" correct bytes.txt | cmp - bytes.txt && echo 'bytes as they were'
