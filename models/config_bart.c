@@ -1,5 +1,5 @@
-/* bart, mbart, marian and m2m_100 as Hugging Face's transformers writes them. The model type decides
- * the form: keys like normalize_before, which old files have, are not read there either. */
+/* bart, mbart, marian and m2m_100 as Hugging Face's transformers writes them. The model type
+ * decides the form: keys like normalize_before, which old files have, are not read there either. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

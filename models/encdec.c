@@ -70,10 +70,10 @@ static stet_status sublayer_output(const struct pass *p, const struct layer_norm
                                    stet_error *err)
 {
     struct steti_session *s = p->s;
+    float *old = s->x;
     int d = s->model->spec.d_model;
     set_part(&s->parts[0], last, s->y, d);
     if (p->pre_norm) {
-        float *old = s->x;
         s->parts[0].residual = s->x;
         s->parts[0].ld_residual = d;
         STETI_TRY(run_linear(p, in, n_in, 1, err));
@@ -91,16 +91,13 @@ static int inner(const struct pass *p)
     return p->heads * p->head_dim;
 }
 
-/* Positions that show in the scores: what a stack's self-attention adds to them. */
+/* Positions that show in the scores of a stack's self-attention. */
 static void set_bias(const struct pass *p, struct steti_attention_params *ap)
 {
-    const struct steti_session *s = p->s;
+    const struct steti_session_limits *l = &p->s->limits;
     int is_encoder = p->kind == STETI_ATTN_ENCODER;
-    int max_len = is_encoder ? s->limits.max_src : s->limits.max_tgt;
-    if (p->kind == STETI_ATTN_CROSS || s->rel_bias[0] == NULL) {
-        return;
-    }
-    ap->bias = s->rel_bias[is_encoder ? 0 : 1];
+    int max_len = is_encoder ? l->max_src : l->max_tgt;
+    ap->bias = p->kind == STETI_ATTN_CROSS ? NULL : p->s->rel_bias[!is_encoder];
     ap->ld_bias = steti_relative_span(is_encoder, max_len);
     ap->bias_zero = max_len - 1;
     ap->query_pos = p->pos;
@@ -132,8 +129,7 @@ static stet_status run_attention(const struct pass *p, const float *k, const flo
     return s->ops->attention(s->backend, &ap, err);
 }
 
-/* Self-attention. New keys and values go to rows map[r] of k and v (NULL: row r), then the rows
- * attend. */
+/* Self-attention. New keys and values go to rows map[r] of k and v first (NULL: to row r). */
 static stet_status self_attention(const struct pass *p, const struct attention *a,
                                   const struct layer_norm *norm, float *k, float *v,
                                   const int32_t *map, stet_error *err)
@@ -221,8 +217,7 @@ static stet_status check_encode(const struct steti_session *s, const struct stet
     return STET_OK;
 }
 
-/* Positions, key ranges inside the batch, and the cross rows that each row's keys and values go
- * to. */
+/* Positions, key ranges inside the batch, and the cross rows for each row's keys and values. */
 static void plan_encode(struct steti_session *s, const struct steti_encode_batch *b)
 {
     int r = 0;

@@ -97,8 +97,8 @@ static inline int steti_spec_wrap_rows(const struct steti_spec *s)
 void steti_spec_set_source_language(struct steti_spec *s, int32_t id);
 
 /* Reads config.json and, where they are, generation_config.json and tokenizer_config.json of
- * `folder`. Messages name file and key. STET_E_IO, STET_E_FORMAT: broken file; STET_E_MODEL: not a family or a value that stet
- * can run. */
+ * `folder`. Messages name file and key. STET_E_IO, STET_E_FORMAT: broken file; STET_E_MODEL: not a
+ * family or a value that stet can run. */
 stet_status steti_spec_read(const char *folder, struct steti_spec *out, stet_error *err);
 
 /* The same from memory, for tests and fuzzing; `generation` may be NULL. */

@@ -103,7 +103,7 @@ inline steti_engine_options engine_options(const steti_draft_ops *draft, int win
     o.draft = draft;
     o.draft_window = window;
     o.batch_size = batch;
-    o.max_src = 64;
+    o.max_src = 60; // with special tokens it fits into the position tables of all fixtures
     o.max_out = max_out;
     o.scores = 1;
     o.clock = steti_clock_system();
