@@ -38,7 +38,7 @@ TEST(HfFolderApi, DraftsChangeNoText)
         Engine greedy(model.handle, {{"draft", "none"}});
         ASSERT_EQ(greedy.status, STET_OK) << greedy.err.message;
         for (const char *draft : {"sad", "edit", "tree"}) {
-            Engine drafted(model.handle, {{"draft", draft}, {"verify", "true"}});
+            Engine drafted(model.handle, {{"draft", draft}, {"verify", "1"}});
             ASSERT_EQ(drafted.status, STET_OK) << drafted.err.message;
             for (const std::string &text : sample_texts()) {
                 EXPECT_EQ(correct(drafted, text).text(), correct(greedy, text).text()) << draft;
