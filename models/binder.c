@@ -13,6 +13,8 @@ stet_status binder_init(struct binder *b, struct steti_model *m, const struct st
     b->weights = w;
     b->folder = folder;
     b->compute = compute;
+    b->names = steti_tensor_names(&m->spec);
+    b->root = steti_tensor_root(w);
     b->used = steti_calloc(steti_weights_count(w) + 1, 1);
     return b->used != NULL ? STET_OK
                            : steti_fail_nomem(err, "the tensor list", steti_weights_count(w) + 1);
@@ -65,6 +67,11 @@ stet_status binder_check_unknown(const struct binder *b, stet_error *err)
     return STET_OK;
 }
 
+int binder_has_tensor(const struct binder *b, const char *name)
+{
+    return index_of(b, name) >= 0;
+}
+
 int binder_has(const struct binder *b, const char *prefix)
 {
     char name[STETI_NAME_MAX];
@@ -114,22 +121,35 @@ stet_status bind_upload(struct steti_model *m, const float *host, size_t n, floa
     return m->ops->upload(m->backend, mem, host, n * sizeof(float), err);
 }
 
+stet_status bind_host_floats(struct binder *b, const char *name, int rows, int cols, float **out,
+                             stet_error *err)
+{
+    size_t n = (size_t)rows * (size_t)(cols > 0 ? cols : 1);
+    struct steti_tensor t;
+    stet_status st;
+    *out = NULL;
+    STETI_TRY(bind_find(b, name, rows, cols, &t, err));
+    STETI_TRY(bind_check_float(b, name, &t, err));
+    *out = steti_malloc(n * sizeof **out);
+    if (*out == NULL) {
+        return steti_fail_nomem(err, name, n * sizeof **out);
+    }
+    st = steti_to_f32(t.data, t.dtype, n, *out, err);
+    if (st != STET_OK) {
+        steti_free(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
 stet_status bind_vector(struct binder *b, const char *name, int n, const float **out,
                         stet_error *err)
 {
-    struct steti_tensor t;
     float *host, *dev = NULL;
     stet_status st;
-    STETI_TRY(bind_find(b, name, n, 0, &t, err));
-    STETI_TRY(bind_check_float(b, name, &t, err));
-    host = steti_malloc((size_t)n * sizeof *host);
-    if (host == NULL) {
-        return steti_fail_nomem(err, name, (size_t)n * sizeof *host);
-    }
-    STETI_TRY_GOTO(steti_to_f32(t.data, t.dtype, (size_t)n, host, err), st, done);
-    STETI_TRY_GOTO(bind_upload(b->m, host, (size_t)n, &dev, err), st, done);
+    STETI_TRY(bind_host_floats(b, name, n, 0, &host, err));
+    st = bind_upload(b->m, host, (size_t)n, &dev, err);
     *out = dev;
-done:
     steti_free(host);
     return st;
 }
@@ -202,6 +222,9 @@ stet_status bind_norm(struct binder *b, const char *prefix, struct layer_norm *o
     int d = b->m->spec.d_model;
     snprintf(name, sizeof name, "%s.weight", prefix);
     STETI_TRY(bind_vector(b, name, d, &out->gamma, err));
+    if (b->m->spec.norm == STETI_NORM_RMS) {
+        return STET_OK;
+    }
     snprintf(name, sizeof name, "%s.bias", prefix);
     return bind_vector(b, name, d, &out->beta, err);
 }

@@ -8,15 +8,17 @@
 #include <string.h>
 
 #include "layers.h"
+#include "relative_bias.h"
 
 /* One call of a stack over n packed rows. */
 struct pass {
     struct steti_session *s;
     int n;
     int pre_norm;
-    int heads;
+    int heads, head_dim;
     enum steti_attention_kind kind;
-    int branches; /* some rows have keys in side rows */
+    int branches;       /* some rows have keys in side rows */
+    const int32_t *pos; /* [n] positions of the rows in their sentences */
 };
 
 static stet_status run_norm(const struct pass *p, const struct layer_norm *w, const float *x,
@@ -68,10 +70,10 @@ static stet_status sublayer_output(const struct pass *p, const struct layer_norm
                                    stet_error *err)
 {
     struct steti_session *s = p->s;
+    float *old = s->x;
     int d = s->model->spec.d_model;
     set_part(&s->parts[0], last, s->y, d);
     if (p->pre_norm) {
-        float *old = s->x;
         s->parts[0].residual = s->x;
         s->parts[0].ld_residual = d;
         STETI_TRY(run_linear(p, in, n_in, 1, err));
@@ -83,87 +85,111 @@ static stet_status sublayer_output(const struct pass *p, const struct layer_norm
     return run_norm(p, w, s->y, s->x, s->x, err);
 }
 
+/* Columns of queries, keys and values. */
+static int inner(const struct pass *p)
+{
+    return p->heads * p->head_dim;
+}
+
+/* Positions that show in the scores of a stack's self-attention. */
+static void set_bias(const struct pass *p, struct steti_attention_params *ap)
+{
+    const struct steti_session_limits *l = &p->s->limits;
+    int is_encoder = p->kind == STETI_ATTN_ENCODER;
+    int max_len = is_encoder ? l->max_src : l->max_tgt;
+    ap->bias = p->kind == STETI_ATTN_CROSS ? NULL : p->s->rel_bias[!is_encoder];
+    ap->ld_bias = steti_relative_span(is_encoder, max_len);
+    ap->bias_zero = max_len - 1;
+    ap->query_pos = p->pos;
+}
+
 static stet_status run_attention(const struct pass *p, const float *k, const float *v,
                                  stet_error *err)
 {
     struct steti_session *s = p->s;
     int cross = p->kind == STETI_ATTN_CROSS, tails = p->kind == STETI_ATTN_CAUSAL && p->branches;
-    int d = s->model->spec.d_model;
+    int unscaled = s->model->spec.unscaled_queries;
     struct steti_attention_params ap = {.n_rows = p->n,
                                         .n_heads = p->heads,
-                                        .head_dim = d / p->heads,
+                                        .head_dim = p->head_dim,
                                         .kind = p->kind,
-                                        .scale = 1.0f / sqrtf((float)(d / p->heads)),
+                                        .scale = unscaled ? 1.0f : 1.0f / sqrtf((float)p->head_dim),
                                         .q = s->qkv,
-                                        .ld_q = d,
+                                        .ld_q = inner(p),
                                         .k = k,
                                         .v = v,
-                                        .ld_kv = d,
+                                        .ld_kv = inner(p),
                                         .key_begin = cross ? s->cross_begin : s->begin,
                                         .key_count = cross ? s->cross_count : s->count,
                                         .tail_begin = tails ? s->tail : NULL,
                                         .tail_count = tails ? s->tail_count : NULL,
                                         .out = s->attn,
-                                        .ld_out = d};
+                                        .ld_out = inner(p)};
+    set_bias(p, &ap);
     return s->ops->attention(s->backend, &ap, err);
 }
 
-/* Self-attention. New keys and values go to rows map[r] of k and v (NULL: row r), then the rows
- * attend. */
+/* Self-attention. New keys and values go to rows map[r] of k and v first (NULL: to row r). */
 static stet_status self_attention(const struct pass *p, const struct attention *a,
                                   const struct layer_norm *norm, float *k, float *v,
                                   const int32_t *map, stet_error *err)
 {
     struct steti_session *s = p->s;
-    int d = s->model->spec.d_model;
     const float *in;
     STETI_TRY(sublayer_input(p, norm, &in, err));
-    set_part(&s->parts[0], &a->q, s->qkv, d);
-    set_part(&s->parts[1], &a->k, k, d);
-    set_part(&s->parts[2], &a->v, v, d);
+    set_part(&s->parts[0], &a->q, s->qkv, inner(p));
+    set_part(&s->parts[1], &a->k, k, inner(p));
+    set_part(&s->parts[2], &a->v, v, inner(p));
     s->parts[1].row_map = map;
     s->parts[2].row_map = map;
-    STETI_TRY(run_linear(p, in, d, 3, err));
+    STETI_TRY(run_linear(p, in, s->model->spec.d_model, 3, err));
     STETI_TRY(run_attention(p, k, v, err));
-    return sublayer_output(p, norm, &a->out, s->attn, d, err);
+    return sublayer_output(p, norm, &a->out, s->attn, inner(p), err);
 }
 
 static stet_status cross_attention(const struct pass *p, const struct dec_layer *l, int layer,
                                    stet_error *err)
 {
     struct steti_session *s = p->s;
-    int d = s->model->spec.d_model;
     const float *in;
     STETI_TRY(sublayer_input(p, &l->cross_norm, &in, err));
-    set_part(&s->parts[0], &l->cross.q, s->qkv, d);
-    STETI_TRY(run_linear(p, in, d, 1, err));
+    set_part(&s->parts[0], &l->cross.q, s->qkv, inner(p));
+    STETI_TRY(run_linear(p, in, s->model->spec.d_model, 1, err));
     STETI_TRY(
         run_attention(p, steti_kv_cross_k(&s->kv, layer), steti_kv_cross_v(&s->kv, layer), err));
-    return sublayer_output(p, &l->cross_norm, &l->cross.out, s->attn, d, err);
+    return sublayer_output(p, &l->cross_norm, &l->cross.out, s->attn, inner(p), err);
 }
 
 static stet_status feed_forward(const struct pass *p, const struct ffn *f,
                                 const struct layer_norm *norm, int width, stet_error *err)
 {
     struct steti_session *s = p->s;
+    int d = s->model->spec.d_model;
     const float *in;
     STETI_TRY(sublayer_input(p, norm, &in, err));
+    if (f->gate.w != NULL) {
+        set_part(&s->parts[0], &f->gate, s->gate, width);
+        STETI_TRY(run_linear(p, in, d, 1, err));
+    }
     set_part(&s->parts[0], &f->fc1, s->hidden, width);
     s->parts[0].act = s->model->spec.act;
-    STETI_TRY(run_linear(p, in, s->model->spec.d_model, 1, err));
+    s->parts[0].factor = f->gate.w != NULL ? s->gate : NULL;
+    s->parts[0].ld_factor = width;
+    STETI_TRY(run_linear(p, in, d, 1, err));
     return sublayer_output(p, norm, &f->fc2, s->hidden, width, err);
 }
 
-static stet_status embed(const struct pass *p, const int32_t *ids, const int32_t *pos,
-                         const float *positions, const struct layer_norm *norm, stet_error *err)
+static stet_status embed(const struct pass *p, const int32_t *ids, const float *positions,
+                         const struct layer_norm *norm, stet_error *err)
 {
     struct steti_session *s = p->s;
     const struct steti_model *m = s->model;
     struct steti_embed_params ep = {.n_rows = p->n,
                                     .d = m->spec.d_model,
-                                    .table = m->table,
+                                    .table =
+                                        p->kind == STETI_ATTN_ENCODER ? m->table : m->dec_table,
                                     .ids = ids,
-                                    .pos = pos,
+                                    .pos = p->pos,
                                     .positions = positions,
                                     .scale = m->spec.embed_scale,
                                     .out = s->x};
@@ -191,8 +217,7 @@ static stet_status check_encode(const struct steti_session *s, const struct stet
     return STET_OK;
 }
 
-/* Positions, key ranges inside the batch, and the cross rows that each row's keys and values go
- * to. */
+/* Positions, key ranges inside the batch, and the cross rows for each row's keys and values. */
 static void plan_encode(struct steti_session *s, const struct steti_encode_batch *b)
 {
     int r = 0;
@@ -215,8 +240,8 @@ static stet_status store_cross(const struct pass *p, stet_error *err)
     int n_parts = 0;
     for (int j = 0; j < spec->dec_layers; j++) {
         const struct attention *a = &s->model->dec[j].cross;
-        set_part(&s->parts[n_parts], &a->k, steti_kv_cross_k(&s->kv, j), spec->d_model);
-        set_part(&s->parts[n_parts + 1], &a->v, steti_kv_cross_v(&s->kv, j), spec->d_model);
+        set_part(&s->parts[n_parts], &a->k, steti_kv_cross_k(&s->kv, j), s->kv.limits.d);
+        set_part(&s->parts[n_parts + 1], &a->v, steti_kv_cross_v(&s->kv, j), s->kv.limits.d);
         s->parts[n_parts].row_map = s->map_row;
         s->parts[n_parts + 1].row_map = s->map_row;
         n_parts += 2;
@@ -232,12 +257,18 @@ stet_status steti_model_encode(struct steti_session *s, const struct steti_encod
                                stet_error *err)
 {
     const struct steti_model *m = s->model;
-    struct pass p = {s, b->n_rows, m->spec.enc_pre_norm, m->spec.enc_heads, STETI_ATTN_ENCODER, 0};
-    size_t kv_floats = (size_t)s->limits.max_rows * (size_t)m->spec.d_model;
+    struct pass p = {.s = s,
+                     .n = b->n_rows,
+                     .pre_norm = m->spec.enc_pre_norm,
+                     .heads = m->spec.enc_heads,
+                     .head_dim = m->spec.enc_head_dim,
+                     .kind = STETI_ATTN_ENCODER,
+                     .pos = s->pos};
+    size_t kv_floats = (size_t)s->limits.max_rows * (size_t)inner(&p);
     float *k = s->qkv + kv_floats, *v = k + kv_floats;
     STETI_TRY(check_encode(s, b, err));
     plan_encode(s, b);
-    STETI_TRY(embed(&p, b->ids, s->pos, m->positions_enc, &m->enc_embed_norm, err));
+    STETI_TRY(embed(&p, b->ids, m->positions_enc, &m->enc_embed_norm, err));
     for (int i = 0; i < m->spec.enc_layers; i++) {
         const struct enc_layer *l = &m->enc[i];
         STETI_TRY(self_attention(&p, &l->self, &l->self_norm, k, v, NULL, err));
@@ -335,13 +366,19 @@ stet_status steti_model_decode(struct steti_session *s, const struct steti_decod
                                stet_error *err)
 {
     const struct steti_model *m = s->model;
-    struct pass p = {
-        s, b->n_rows, m->spec.dec_pre_norm, m->spec.dec_heads, STETI_ATTN_CAUSAL, b->side != NULL};
+    struct pass p = {.s = s,
+                     .n = b->n_rows,
+                     .pre_norm = m->spec.dec_pre_norm,
+                     .heads = m->spec.dec_heads,
+                     .head_dim = m->spec.dec_head_dim,
+                     .kind = STETI_ATTN_CAUSAL,
+                     .branches = b->side != NULL,
+                     .pos = b->pos};
     struct steti_argmax_params ap = {.n_rows = b->n_rows,
                                      .d = m->spec.d_model,
                                      .table = m->head,
                                      .bias = m->head_bias,
-                                     .scale = 1.0f,
+                                     .scale = m->spec.head_scale,
                                      .id = b->out_ids,
                                      .logprob = b->out_logprob,
                                      .logits = b->out_logits};
@@ -350,7 +387,7 @@ stet_status steti_model_decode(struct steti_session *s, const struct steti_decod
         return STET_OK;
     }
     plan_decode(s, b);
-    STETI_TRY(embed(&p, b->ids, b->pos, m->positions_dec, &m->dec_embed_norm, err));
+    STETI_TRY(embed(&p, b->ids, m->positions_dec, &m->dec_embed_norm, err));
     for (int j = 0; j < m->spec.dec_layers; j++) {
         STETI_TRY(decode_layer(&p, j, err));
     }

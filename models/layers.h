@@ -19,6 +19,7 @@ struct attention {
 
 struct ffn {
     struct linear fc1, fc2;
+    struct linear gate; /* w NULL when there is none */
 };
 
 struct enc_layer {
@@ -44,14 +45,18 @@ struct steti_model {
     const struct steti_backend_ops *ops;
     struct steti_backend *backend;
     int max_positions;
-    const struct steti_matrix *table; /* embedding and output layer [vocab, d] */
-    const struct steti_matrix *head;  /* output layer when it is not the table */
+    /* embeddings [vocab, d]: of sources, and of outputs, which mostly is the same */
+    const struct steti_matrix *table, *dec_table;
+    const struct steti_matrix *head; /* output layer; the table when tied */
     struct enc_layer *enc;
     struct dec_layer *dec;
     /* gamma NULL when absent */
     struct layer_norm enc_embed_norm, dec_embed_norm, enc_final, dec_final;
-    float *positions_enc, *positions_dec; /* backend [max_positions, d]; the same when sinusoidal */
-    const float *head_bias;               /* [vocab] or NULL */
+    /* backend [max_positions, d]; the same when sinusoidal, NULL when relative */
+    float *positions_enc, *positions_dec;
+    /* relative positions: host [buckets, heads] of the encoder and of the decoder */
+    float *rel_bias[2];
+    const float *head_bias; /* [vocab] or NULL; -infinity for tokens that are never chosen */
     struct packed *packed;
     size_t n_packed, cap_packed;
     float **vectors; /* backend blocks owned */

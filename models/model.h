@@ -52,9 +52,13 @@ struct steti_session {
     struct steti_backend *backend;
     struct steti_session_limits limits;
     struct steti_kv_cache kv;
-    float *memory; /* backend: all activations */
-    /* [max_rows, d], [max_rows, d], 3 x [max_rows, d], .., [max_rows, ffn] */
-    float *x, *y, *qkv, *attn, *hidden;
+    float *memory;        /* backend: all activations */
+    float *x, *y;         /* [max_rows, d] */
+    float *qkv, *attn;    /* 3 x [max_rows, inner], [max_rows, inner]; inner = heads * head_dim */
+    float *hidden, *gate; /* [max_rows, ffn]; gate NULL where there is none */
+    /* relative positions: what is added to the scores of the encoder and the decoder, [heads, span]
+     * (relative_bias.h); NULL where there are none */
+    float *rel_bias[2];
     int32_t *host;                      /* all host row arrays */
     int32_t *pos, *map_row;             /* [max_rows] */
     int32_t *begin, *count;             /* [max_rows] keys of self-attention */

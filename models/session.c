@@ -2,7 +2,8 @@
 
 #include "alloc.h"
 #include "bytes.h"
-#include "model.h"
+#include "layers.h"
+#include "relative_bias.h"
 
 #define HOST_ARRAYS 8 /* int32 row arrays that a session keeps */
 
@@ -16,16 +17,42 @@ static int ffn_width(const struct steti_spec *s)
     return larger(s->enc_ffn, s->dec_ffn);
 }
 
-/* Floats per row: x, y, q, k, v, attention output, and the hidden layer of the FFN. */
+static int attention_width(const struct steti_spec *s)
+{
+    return larger(s->enc_heads * s->enc_head_dim, s->dec_heads * s->dec_head_dim);
+}
+
+/* Floats per row: x, y; q, k, v, attention output; and the hidden layer of the FFN. */
 static size_t row_floats(const struct steti_spec *s)
 {
-    return 6 * (size_t)s->d_model + (size_t)ffn_width(s);
+    return 2 * (size_t)s->d_model + 4 * (size_t)attention_width(s) +
+           (size_t)(s->ffn_gated ? 2 : 1) * (size_t)ffn_width(s);
+}
+
+/* Of the table of the encoder (0) or the decoder (1). */
+static size_t bias_floats(const struct steti_spec *s, const struct steti_session_limits *l,
+                          int side)
+{
+    int span = steti_relative_span(!side, side ? l->max_tgt : l->max_src);
+    size_t heads = (size_t)(side ? s->dec_heads : s->enc_heads);
+    return s->positions == STETI_POS_RELATIVE ? heads * (size_t)span : 0;
+}
+
+/* Activations and tables; 0 when it overflows. */
+static size_t memory_bytes(const struct steti_spec *s, const struct steti_session_limits *l)
+{
+    size_t rows, tables = bias_floats(s, l, 0) + bias_floats(s, l, 1), total;
+    if (!steti_mul_size(row_floats(s) * sizeof(float), (size_t)l->max_rows, &rows) ||
+        !steti_add_size(rows, tables * sizeof(float), &total)) {
+        return 0;
+    }
+    return total;
 }
 
 static struct steti_kv_limits kv_limits(const struct steti_spec *s,
                                         const struct steti_session_limits *l)
 {
-    struct steti_kv_limits k = {l->n_slots, s->dec_layers, s->d_model,
+    struct steti_kv_limits k = {l->n_slots, s->dec_layers, s->dec_heads * s->dec_head_dim,
                                 l->max_src, l->max_tgt,    l->max_side};
     return k;
 }
@@ -33,10 +60,12 @@ static struct steti_kv_limits kv_limits(const struct steti_spec *s,
 size_t steti_session_bytes(const struct steti_spec *s, const struct steti_session_limits *l)
 {
     struct steti_kv_limits k = kv_limits(s, l);
-    size_t kv = steti_kv_bytes(&k), rows, total;
-    if (kv == 0 || l->max_rows < 1 ||
-        !steti_mul_size(row_floats(s) * sizeof(float), (size_t)l->max_rows, &rows) ||
-        !steti_add_size(kv, rows, &total)) {
+    size_t kv = steti_kv_bytes(&k), memory, total;
+    if (kv == 0 || l->max_rows < 1) {
+        return 0;
+    }
+    memory = memory_bytes(s, l);
+    if (memory == 0 || !steti_add_size(kv, memory, &total)) {
         return 0;
     }
     return total + HOST_ARRAYS * (size_t)l->max_rows * sizeof(int32_t);
@@ -45,7 +74,7 @@ size_t steti_session_bytes(const struct steti_spec *s, const struct steti_sessio
 /* Of any product. */
 static int widest_input(const struct steti_spec *spec)
 {
-    return larger(ffn_width(spec), spec->d_model);
+    return larger(larger(ffn_width(spec), attention_width(spec)), spec->d_model);
 }
 
 size_t steti_session_scratch_bytes(const struct steti_model *m, const struct steti_backend *backend,
@@ -58,11 +87,22 @@ size_t steti_session_scratch_bytes(const struct steti_model *m, const struct ste
 static void carve(struct steti_session *s, const struct steti_spec *spec)
 {
     size_t rows = (size_t)s->limits.max_rows, d = (size_t)spec->d_model;
+    size_t inner = (size_t)attention_width(spec), ffn = (size_t)ffn_width(spec);
+    float *behind;
     s->x = s->memory;
     s->y = s->x + rows * d;
     s->qkv = s->y + rows * d;
-    s->attn = s->qkv + 3 * rows * d;
-    s->hidden = s->attn + rows * d;
+    s->attn = s->qkv + 3 * rows * inner;
+    s->hidden = s->attn + rows * inner;
+    behind = s->hidden + rows * ffn;
+    if (spec->ffn_gated) {
+        s->gate = behind;
+        behind += rows * ffn;
+    }
+    if (spec->positions == STETI_POS_RELATIVE) {
+        s->rel_bias[0] = behind;
+        s->rel_bias[1] = behind + bias_floats(spec, &s->limits, 0);
+    }
     s->pos = s->host;
     s->map_row = s->host + rows;
     s->begin = s->host + 2 * rows;
@@ -87,6 +127,31 @@ static stet_status check_limits(const struct steti_model *m, const struct steti_
     return STET_OK;
 }
 
+static stet_status fill_bias(struct steti_session *s, int side, stet_error *err)
+{
+    const struct steti_spec *spec = steti_model_spec(s->model);
+    size_t bytes = bias_floats(spec, &s->limits, side) * sizeof(float);
+    float *host = steti_malloc(bytes);
+    stet_status st;
+    if (host == NULL) {
+        return steti_fail_nomem(err, "the table of relative positions", bytes);
+    }
+    steti_relative_fill(spec, !side, side ? s->limits.max_tgt : s->limits.max_src,
+                        s->model->rel_bias[side], host);
+    st = s->ops->upload(s->backend, s->rel_bias[side], host, bytes, err);
+    steti_free(host);
+    return st;
+}
+
+static stet_status fill_tables(struct steti_session *s, stet_error *err)
+{
+    if (s->rel_bias[0] == NULL) {
+        return STET_OK;
+    }
+    STETI_TRY(fill_bias(s, 0, err));
+    return fill_bias(s, 1, err);
+}
+
 stet_status steti_session_open(const struct steti_model *m, struct steti_backend *backend,
                                const struct steti_session_limits *l, struct steti_session *out,
                                stet_error *err)
@@ -108,10 +173,10 @@ stet_status steti_session_open(const struct steti_model *m, struct steti_backend
         st = steti_fail_nomem(err, "a session", HOST_ARRAYS * rows * sizeof *out->host);
         goto fail;
     }
-    STETI_TRY_GOTO(out->ops->mem_alloc(backend, rows * row_floats(spec) * sizeof(float), &mem, err),
-                   st, fail);
+    STETI_TRY_GOTO(out->ops->mem_alloc(backend, memory_bytes(spec, l), &mem, err), st, fail);
     out->memory = mem;
     carve(out, spec);
+    STETI_TRY_GOTO(fill_tables(out, err), st, fail);
     STETI_TRY_GOTO(steti_kv_init(&out->kv, out->ops, backend, &k, err), st, fail);
     STETI_TRY_GOTO(out->ops->reserve(backend, l->max_rows, widest_input(spec),
                                      larger(l->max_src, l->max_tgt), err),

@@ -54,6 +54,14 @@ def make_config():
         write("fuzz_config", f"seed_{name}", config)
         write("fuzz_config", f"seed_{name}_generation",
               config + b"\0" + fixture(name, "generation_config.json"))
+    for name in ("bart-b", "mbart-a", "marian-b", "m2m-100-a", "t5-a", "t5-c", "mt5-a"):
+        write("fuzz_config", f"seed_{name}", fixture(f"hf-{name}", "config.json"))
+    for name in ("bart-a", "mbart-b", "marian-a", "m2m-100-b", "t5-b"):
+        write("fuzz_config", f"seed_{name}_generation", fixture(f"hf-{name}", "config.json") + b"\0" +
+              fixture(f"hf-{name}", "generation_config.json"))
+    write("fuzz_config", "seed_forbidden", fixture("hf-bart-a", "config.json") + b"\0" + json.dumps(
+        {"suppress_tokens": [5, 6], "bad_words_ids": [[2], [7]], "begin_suppress_tokens": [], "forced_bos_token_id": 0,
+         "forced_eos_token_id": 2, "min_length": 4, "repetition_penalty": 1.1}).encode())
     plain = json.loads(fixture("edgeformer-a", "config.json"))
     plain.update(model_type="transformer", encoder_normalize_before=True, normalize_embedding=True,
                  position_embedding_type="learned", activation_function="gelu", position_offset=2)

@@ -13,11 +13,13 @@
 #define BLOCKS_BYTES 65536u
 #define BLOCKS_BYTES_A_THREAD 256u
 
-/* Sentences and outputs must fit into the position table: start or end-of-sentence token
- * included. */
+/* Sentences and outputs must fit into the position table, with the special tokens around them. */
 static stet_status resolve_lengths(const stet_model *m, struct api_options *o, stet_error *err)
 {
-    int most = steti_model_max_positions(m->net) - 1;
+    const struct steti_spec *spec = steti_model_spec(m->net);
+    int around =
+        steti_spec_wrap_rows(spec) > spec->start.n ? steti_spec_wrap_rows(spec) : spec->start.n;
+    int most = steti_model_max_positions(m->net) - around;
     int usual = most < DEFAULT_LENGTH ? most : DEFAULT_LENGTH;
     o->max_input = o->max_input > 0 ? o->max_input : usual;
     o->max_output = o->max_output > 0 ? o->max_output : usual;

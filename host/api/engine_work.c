@@ -100,7 +100,7 @@ static int begin(void *ctx, int request, int slot, int *more)
         return st;
     }
     *more = request_has_more(r);
-    return w.found ? s->job.n_src + 1 : 0; /* the end-of-sentence token is read as well */
+    return w.found ? steti_engine_source_rows(g->core, s->job.n_src) : 0;
 }
 
 static void add_time(stet_engine *g, const int *slots, int n, int is_pass, uint64_t ns)

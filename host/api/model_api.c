@@ -82,6 +82,41 @@ static stet_status check_vocabulary(const stet_model *m, const struct steti_spec
     return STET_OK;
 }
 
+/* A piece with this text, or "__text__", as M2M-100 writes its languages; -1: there is none. */
+static int32_t find_language(const struct steti_tokenizer *t, const char *text)
+{
+    size_t n = strlen(text);
+    for (int32_t id = steti_tokenizer_vocab_size(t) - 1; id >= 0 && n > 0; id--) {
+        size_t len = 0;
+        const char *piece = steti_tokenizer_piece(t, id, &len);
+        int wrapped = piece != NULL && len == n + 4 && memcmp(piece, "__", 2) == 0 &&
+                      memcmp(piece + n + 2, "__", 2) == 0;
+        if (piece != NULL && (wrapped || len == n) && memcmp(piece + 2 * wrapped, text, n) == 0) {
+            return id;
+        }
+    }
+    return -1;
+}
+
+/* Families that are told a source's language get it as the folder says. */
+static stet_status set_language(const stet_model *m, struct steti_spec *spec, const char *path,
+                                stet_error *err)
+{
+    int32_t id;
+    if (spec->language_place == STETI_LANGUAGE_NONE) {
+        return STET_OK;
+    }
+    id = find_language(m->tokenizer, spec->source_language);
+    if (id < 0) {
+        return steti_fail(err, STET_E_MODEL,
+                          "%s/tokenizer_config.json: src_lang: \"%s\" is not a piece of the "
+                          "tokenizer, but the model wants the language of its input",
+                          path, spec->source_language);
+    }
+    steti_spec_set_source_language(spec, id);
+    return STET_OK;
+}
+
 static stet_status open_net(stet_model *m, const char *path, stet_error *err)
 {
     struct steti_model_options mo = {.ops = m->ops, .backend = m->backend};
@@ -90,6 +125,7 @@ static stet_status open_net(stet_model *m, const char *path, stet_error *err)
     stet_status st;
     STETI_TRY(steti_spec_read(path, &spec, err));
     STETI_TRY(check_vocabulary(m, &spec, path, err));
+    STETI_TRY(set_language(m, &spec, path, err));
     STETI_TRY(steti_weights_open(path, &weights, err));
     mo.compute = compute_type(&m->options, weights);
     mo.max_positions = API_MAX_TOKENS + 1;

@@ -11,7 +11,8 @@
  *     of the call. int8: activations are quantised per row to [-127, 127] with scale amax / 127
  *     (round half to even), integer sums are exact, and the result is (float)sum * (row_scale *
  *     weight_scale) + bias.
- *  2. Attention: keys are taken by ascending position; K and V are always read back from memory.
+ *  2. Attention: keys are taken by ascending position; K and V are always read back from memory. A
+ *     score is scale * sum, rounded, then plus bias.
  *  3. Norms and softmax: one fixed reduction tree per row.
  *  4. Argmax on float32 values: the largest value, ties to the lowest id. A NaN among the values is
  *     an error (STET_E_MODEL), never a token.
@@ -30,7 +31,7 @@
 #include "status.h"
 #include "tensor.h"
 
-#define STETI_BACKEND_API 2
+#define STETI_BACKEND_API 3
 
 enum steti_act {
     STETI_ACT_NONE,
@@ -68,10 +69,14 @@ struct steti_norm_params {
     float *out;            /* [n_rows, d] */
 };
 
-/* One product of a linear op: out[row_map[r], :] = act(x[r, :] W^T + bias) + residual[r, :]. */
+/* One product of a linear op:
+ * out[row_map[r], :] = act(x[r, :] W^T + bias) * factor[r, :] + residual[r, :]. */
 struct steti_linear_part {
     const struct steti_matrix *w; /* [n_out, n_in] */
     const float *bias;            /* [n_out] or NULL */
+    /* [n_rows, n_out], row stride ld_factor, or NULL: none; never scattered, not the output */
+    const float *factor;
+    int64_t ld_factor;
     /* [n_rows, n_out], row stride ld_residual, or NULL; never scattered */
     const float *residual;
     int64_t ld_residual;
@@ -95,8 +100,11 @@ struct steti_linear_params {
 /* Softmax attention of packed rows over rows of a K/V memory.
  * Row r, head h: keys are memory rows key_begin[r] .. key_begin[r] + key_count[r] - 1, in that
  * order, then tail_begin[r] .. tail_begin[r] + tail_count[r] - 1, as if they stood in one stretch.
- * out[r, h] = softmax(scale * q[r, h] . k[j, h]) v[j, h]. key_count >= 1, tail_count >= 0
- * (0: tail_begin is not read). */
+ * out[r, h] = softmax(scale * q[r, h] . k[j, h] + bias) v[j, h]. key_count >= 1, tail_count >= 0
+ * (0: tail_begin is not read).
+ * The bias of key number j (0 is the first of the row's keys, which has position 0) is
+ * bias[h * ld_bias + bias_zero + j - query_pos[r]]; all these must lie inside the head's ld_bias
+ * values. */
 enum steti_attention_kind { STETI_ATTN_ENCODER, STETI_ATTN_CAUSAL, STETI_ATTN_CROSS };
 struct steti_attention_params {
     int n_rows, n_heads, head_dim;
@@ -110,6 +118,9 @@ struct steti_attention_params {
     const int32_t *tail_begin, *tail_count; /* host [n_rows], or both NULL: no tails */
     float *out;                             /* [n_rows, n_heads * head_dim] */
     int64_t ld_out;
+    const float *bias;        /* [n_heads, ld_bias] by distance, or NULL: none */
+    int ld_bias, bias_zero;   /* values of a head; which of them is for distance 0 */
+    const int32_t *query_pos; /* host [n_rows]; only read where there is a bias */
 };
 
 /* id[r] = argmax over v of x[r, :] . table[v, :] * scale + bias[v]. */

@@ -136,6 +136,11 @@ static stet_status check_part(const struct steti_linear_params *p, int i, stet_e
         return steti_fail(err, STET_E_INVALID, "linear: part %d: matrix takes rows of %d, given %d",
                           i, shape_of(part->w)->n_in, p->n_in);
     }
+    if (part->factor != NULL && part->ld_factor < n_out) {
+        return steti_fail(err, STET_E_INVALID,
+                          "linear: part %d: the factor's stride %lld is less than %d columns", i,
+                          (long long)part->ld_factor, n_out);
+    }
     if (part->ld_out < n_out || (part->residual != NULL && part->ld_residual < n_out)) {
         return steti_fail(
             err, STET_E_INVALID, "linear: part %d: stride %lld is less than %d columns", i,
@@ -173,6 +178,20 @@ stet_status steti_check_linear(const struct steti_linear_params *p, const struct
     return STET_OK;
 }
 
+/* The biases of all keys of a row are in the table. */
+static stet_status check_bias(const struct steti_attention_params *p, int r, int keys,
+                              stet_error *err)
+{
+    int64_t first = (int64_t)p->bias_zero - p->query_pos[r];
+    if (first < 0 || first + keys > p->ld_bias) {
+        return steti_fail(err, STET_E_INVALID,
+                          "attention: row %d: %d keys for position %d: bias of %lld to %lld of %d",
+                          r, keys, (int)p->query_pos[r], (long long)first,
+                          (long long)(first + keys - 1), p->ld_bias);
+    }
+    return STET_OK;
+}
+
 static stet_status check_keys(const struct steti_attention_params *p, const struct steti_limits *l,
                               stet_error *err)
 {
@@ -186,6 +205,9 @@ static stet_status check_keys(const struct steti_attention_params *p, const stru
             return steti_fail(err, STET_E_INVALID, "attention: row %d: a tail of %d keys", r, tail);
         }
         STETI_TRY(check_limit("attention", "keys", p->key_count[r] + tail, l->max_keys, err));
+        if (p->bias != NULL) {
+            STETI_TRY(check_bias(p, r, p->key_count[r] + tail, err));
+        }
     }
     return STET_OK;
 }
@@ -195,7 +217,8 @@ stet_status steti_check_attention(const struct steti_attention_params *p,
 {
     int set = p->q != NULL && p->k != NULL && p->v != NULL && p->key_begin != NULL &&
               p->key_count != NULL && p->out != NULL &&
-              (p->tail_begin != NULL) == (p->tail_count != NULL);
+              (p->tail_begin != NULL) == (p->tail_count != NULL) &&
+              (p->bias == NULL || p->query_pos != NULL);
     int64_t d = (int64_t)p->n_heads * p->head_dim;
     if (p->n_heads < 1 || p->head_dim < 1 || d > MAX_DIM) {
         return steti_fail(err, STET_E_INVALID, "attention: %d heads of %d: out of range",

@@ -42,6 +42,8 @@ struct steti_gemm_job {
     float alpha;
     const float *bias;
     enum steti_act act;
+    const float *factor;
+    int64_t ld_factor;
     const float *residual;
     int64_t ld_residual;
     float *out; /* column 0 is output out_column0 of the matrix */
@@ -58,6 +60,7 @@ struct steti_attend_job {
     float scale;
     const float *q, *k[2], *v[2]; /* k and v: first key of each stretch */
     int64_t ld_kv;
+    const float *bias; /* of the first key, then of all others; NULL: none */
     float *scores;
     float *out;
 };

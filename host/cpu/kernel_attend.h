@@ -36,7 +36,8 @@ VF_INLINE void attend_scores(const struct steti_attend_job *j, int stretch, floa
     }
 }
 
-/* Turns scores into exp(scale * score - max); returns their sum. */
+/* Turns scores into exp(scale * score + bias - max); returns their sum. The one place where a bias
+ * comes in. */
 VF_INLINE float attend_weights(const struct steti_attend_job *j)
 {
     int count = j->count[0] + j->count[1];
@@ -44,6 +45,9 @@ VF_INLINE float attend_weights(const struct steti_attend_job *j)
     for (int i = 0; i < count; i += 16) {
         int left = count - i;
         vf s = vf_mul(vf_load_n(j->scores + i, left, 0.0f), scale);
+        if (j->bias != NULL) {
+            s = vf_add(s, vf_load_n(j->bias + i, left, 0.0f));
+        }
         vf_store_n(j->scores + i, left, s);
         top = vf_max(vf_load_n(j->scores + i, left, -INFINITY), top);
     }

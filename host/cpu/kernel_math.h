@@ -99,6 +99,9 @@ static __attribute__((noinline)) void finish_tile(const struct steti_gemm_job *j
             if (j->act != STETI_ACT_NONE) {
                 v = vf_act(v, j->act);
             }
+            if (j->factor != NULL) {
+                v = vf_mul(v, vf_load_n(j->factor + r * j->ld_factor + column, left, 0.0f));
+            }
             if (j->residual != NULL) {
                 v = vf_add(v, vf_load_n(j->residual + r * j->ld_residual + column, left, 0.0f));
             }

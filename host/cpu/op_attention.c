@@ -6,6 +6,14 @@ struct attention_job {
     const struct steti_attention_params *p;
 };
 
+static const float *bias_of(const struct steti_attention_params *p, int row, int head)
+{
+    if (p->bias == NULL) {
+        return NULL;
+    }
+    return p->bias + (int64_t)head * p->ld_bias + p->bias_zero - p->query_pos[row];
+}
+
 static void attention_share(void *ctx, int part, int n_parts)
 {
     const struct attention_job *a = ctx;
@@ -26,6 +34,7 @@ static void attention_share(void *ctx, int part, int n_parts)
             .k = {p->k + keys, p->k + tail},
             .v = {p->v + keys, p->v + tail},
             .ld_kv = p->ld_kv,
+            .bias = bias_of(p, row, i % p->n_heads),
             .scores = a->b->scores + part * a->b->ld_scores,
             .out = p->out + row * p->ld_out + column,
         };

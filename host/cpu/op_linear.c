@@ -51,6 +51,8 @@ static void run_part(const struct linear_job *j, const struct steti_linear_part 
         .alpha = 1.0f,
         .bias = part->bias,
         .act = part->act,
+        .factor = part->factor,
+        .ld_factor = part->ld_factor,
         .residual = part->residual,
         .ld_residual = part->ld_residual,
         .out = part->out,

@@ -21,19 +21,21 @@ static int side_window_of(const struct steti_engine_options *o)
 }
 
 /* A pass needs a row for every sentence and room for at least one full draft. */
-static struct steti_session_limits session_limits(const struct steti_engine_options *o)
+static struct steti_session_limits session_limits(const struct steti_spec *spec,
+                                                  const struct steti_engine_options *o)
 {
+    int n_start = spec->start.n;
     int side = o->draft->n_side * side_window_of(o), draft = window_of(o) + side;
     struct steti_session_limits l = {.n_slots = o->batch_size,
-                                     .max_src = o->max_src + 1,
-                                     .max_tgt = o->max_out + 1,
+                                     .max_src = o->max_src + steti_spec_wrap_rows(spec),
+                                     .max_tgt = o->max_out + n_start,
                                      .max_side = side};
-    long long rows = (long long)o->batch_size * (1 + draft);
+    long long rows = (long long)o->batch_size * (n_start + draft);
     long long most = (long long)o->batch_size * ROWS_A_SLOT;
     most = most < LEAST_ROWS ? LEAST_ROWS : most;
     rows = rows < most ? rows : most;
-    if (rows < o->batch_size + draft) {
-        rows = o->batch_size + draft;
+    if (rows < (long long)o->batch_size * n_start + draft) {
+        rows = (long long)o->batch_size * n_start + draft;
     }
     if (rows < l.max_src) {
         rows = l.max_src;
@@ -44,7 +46,7 @@ static struct steti_session_limits session_limits(const struct steti_engine_opti
 
 size_t steti_engine_bytes(const struct steti_spec *spec, const struct steti_engine_options *o)
 {
-    struct steti_session_limits l = session_limits(o);
+    struct steti_session_limits l = session_limits(spec, o);
     size_t session = steti_session_bytes(spec, &l);
     return session == 0 ? 0 : session + request_bytes(o, l.max_rows);
 }
@@ -52,7 +54,7 @@ size_t steti_engine_bytes(const struct steti_spec *spec, const struct steti_engi
 size_t steti_engine_scratch_bytes(const struct steti_model *m, const struct steti_backend *backend,
                                   const struct steti_engine_options *o)
 {
-    struct steti_session_limits l = session_limits(o);
+    struct steti_session_limits l = session_limits(steti_model_spec(m), o);
     return steti_session_scratch_bytes(m, backend, &l);
 }
 
@@ -121,7 +123,7 @@ stet_status steti_engine_open(const struct steti_model *m, struct steti_backend 
     stet_status st;
     *out = NULL;
     STETI_TRY(check_options(o, err));
-    l = session_limits(o);
+    l = session_limits(steti_model_spec(m), o);
     e = steti_calloc(1, sizeof *e);
     if (e == NULL) {
         return steti_fail_nomem(err, "an engine", sizeof *e);

@@ -25,10 +25,12 @@ struct steti_engine_options {
     const struct steti_draft_ops *draft;
     int draft_window; /* most tokens drafted at once; 0 = no limit, STETI_WINDOW_AUTO */
     int batch_size;   /* sentences in flight */
-    int max_src;      /* longest source in tokens, without end-of-sentence token */
-    int max_out;      /* most tokens of one output, end-of-sentence token included */
-    int verify;       /* decode every sentence again, greedily and alone, and compare */
-    int scores;       /* fill logprob */
+    int max_src;      /* longest source in tokens, without special tokens around it */
+    /* most tokens of one output, end-of-sentence token included; without start tokens, be they
+     * forced */
+    int max_out;
+    int verify; /* decode every sentence again, greedily and alone, and compare */
+    int scores; /* fill logprob */
     const struct steti_clock *clock;
     const struct steti_draft_piece
         *pieces; /* for the policy; may be NULL; must outlive the engine */
@@ -43,7 +45,7 @@ struct steti_counts {
 
 /* One sentence. The caller fills the first part. */
 struct steti_job {
-    const int32_t *src; /* without end-of-sentence token */
+    const int32_t *src; /* without the special tokens around it */
     int n_src;          /* 0 .. max_src */
     /* Leading source tokens that are an instruction to the model ("grammar: "): read by the
      * encoder, never drafted. 0 .. n_src */
@@ -99,9 +101,11 @@ stet_status steti_engine_run(struct steti_engine *e, struct steti_job *jobs, siz
  * stays free. */
 stet_status steti_engine_begin(struct steti_engine *e, int slot, struct steti_job *job);
 
-/* How many tokens the encoder reads at once: of begun slots, end-of-sentence tokens included.
- * A single sentence is never too long. */
+/* How many tokens the encoder reads at once: of begun slots, with the special tokens that the model
+ * wants around a source. A single sentence is never too long. */
 int steti_engine_encode_rows(const struct steti_engine *e);
+/* How many it reads of a source of n_src tokens. */
+int steti_engine_source_rows(const struct steti_engine *e, int n_src);
 
 /* Runs the encoder over slots that were begun, no matter what passes of other slots came between,
  * and one decoder pass over slots that are encoded and not done. A sentence that fails has

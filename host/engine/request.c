@@ -114,12 +114,13 @@ static void encode_new(struct run *r)
     int before = r->n_active, rows = 0;
     while (r->next < r->n && r->n_active < e->options.batch_size) {
         struct steti_job *job = &r->jobs[r->next];
-        if (rows > 0 && (long long)rows + job->n_src + 1 > e->session.limits.max_rows) {
+        int more = steti_engine_source_rows(e, job->n_src);
+        if (rows > 0 && (long long)rows + more > e->session.limits.max_rows) {
             break;
         }
         r->next++;
         admit(r, job);
-        rows += r->n_active > before ? job->n_src + 1 : 0;
+        rows += r->n_active > before ? more : 0;
     }
     if (r->n_active > before) {
         steti_engine_encode(e, e->list + before, r->n_active - before);

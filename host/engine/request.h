@@ -1,7 +1,7 @@
 /* request.h - the state of a sentence in flight. Private to host/engine.
  *
  * A slot's life: free -> admitted (slot of the cache taken) -> encoded -> passes -> done -> free.
- * The cache holds exactly as many rows as tokens were emitted: the row of the last emitted token is
+ * The cache holds a row of every start token and emitted token but the last of them, whose row is
  * computed by the next pass. */
 #ifndef STETI_REQUEST_H
 #define STETI_REQUEST_H
@@ -16,7 +16,8 @@ struct slot {
     int kv; /* slot of the cache */
     /* Rows of this pass: the last emitted token, then the branches one after the other. */
     int first_row, n_rows;
-    int done; /* nothing is left to do but to end it */
+    int n_lead; /* rows in front of first_row: start tokens of a sentence's first pass */
+    int done;   /* nothing is left to do but to end it */
     int n_branches;
     struct {
         int index; /* as the policy counts them */
@@ -50,7 +51,7 @@ struct steti_engine {
 /* Bytes of the engine's own arrays and drafts. */
 size_t request_bytes(const struct steti_engine_options *o, int max_rows);
 
-/* Writes the rows of one sentence from `row` on: its last emitted token (or the start token) and
+/* Writes the rows of one sentence from `row` on: its last emitted token (or the start tokens) and
  * what the policy drafts, at most `share` tokens. Returns the row behind them. */
 int slot_plan(struct steti_engine *e, struct slot *s, int row, int share);
 /* Takes over what the pass says about one sentence. *done: the sentence has ended. */
@@ -58,6 +59,8 @@ stet_status slot_commit(struct steti_engine *e, struct slot *s, int *done, stet_
 /* Whether the window of this run is the engine's to choose. Greedy passes have none, and a
  * verifying run is greedy. */
 int follows_load(const struct steti_engine *e);
+/* Start tokens that stand before the first row of this sentence's next pass. */
+int slot_lead(const struct steti_engine *e, const struct slot *s);
 /* Leaves the draft of this pass out. */
 void slot_drop_draft(struct slot *s);
 

@@ -4,10 +4,16 @@
 #include "request.h"
 #include "verify.h"
 
+/* Most tokens of an output. Where the end is forced it takes the last place, if there are two. */
+static int most_out(const struct steti_engine *e)
+{
+    return e->options.max_out > 1 ? e->options.max_out - e->spec->forced_end : 1;
+}
+
 /* Tokens that this sentence may still draft in one branch: a pass emits one more than matched. */
 static int room_left(const struct steti_engine *e, const struct steti_job *job)
 {
-    int left = e->options.max_out - job->n_out - 1;
+    int left = most_out(e) - job->n_out - 1;
     return left > 0 ? left : 0;
 }
 
@@ -23,10 +29,40 @@ static int may_be_drafted(const struct steti_engine *e, int32_t id)
     return id != e->spec->eos_id && id >= 0 && id < e->spec->vocab_size;
 }
 
+/* The decoder's position of emitted token number i. */
+static int position_of(const struct steti_engine *e, int i)
+{
+    return e->spec->start.n + i;
+}
+
+int slot_lead(const struct steti_engine *e, const struct slot *s)
+{
+    return s->job->n_out == 0 ? e->spec->start.n - 1 : 0;
+}
+
+/* Fills the row of a token that is no guess. */
+static void plan_token(struct steti_engine *e, const struct slot *s, int row, int32_t id, int pos)
+{
+    e->ids[row] = id;
+    e->pos[row] = pos;
+    e->row_slot[row] = s->kv;
+    e->side[row] = -1;
+}
+
+/* The start tokens in front: what they predict is not looked at. */
+static int plan_lead(struct steti_engine *e, struct slot *s, int row)
+{
+    s->n_lead = slot_lead(e, s);
+    for (int i = 0; i < s->n_lead; i++) {
+        plan_token(e, s, row + i, e->spec->start.id[i], i);
+    }
+    return row + s->n_lead;
+}
+
 /* Fills the rows of a branch whose tokens stand in e->ids already; side < 0: the first branch. */
 static void plan_branch(struct steti_engine *e, struct slot *s, int index, int row, int n, int side)
 {
-    int first = s->job->n_out + 1;
+    int first = position_of(e, s->job->n_out);
     for (int i = 0; i < n; i++) {
         if (!may_be_drafted(e, e->ids[row + i])) {
             n = i;
@@ -49,13 +85,12 @@ int slot_plan(struct steti_engine *e, struct slot *s, int row, int share)
 {
     struct steti_job *job = s->job;
     int left = room_left(e, job), used = 0, side = 0;
+    row = plan_lead(e, s, row);
     s->first_row = row;
     s->n_rows = 1;
     s->n_branches = 0;
-    e->ids[row] = job->n_out > 0 ? job->out[job->n_out - 1] : e->spec->start_id;
-    e->pos[row] = job->n_out;
-    e->row_slot[row] = s->kv;
-    e->side[row] = -1;
+    plan_token(e, s, row, job->n_out > 0 ? job->out[job->n_out - 1] : e->spec->start.id[s->n_lead],
+               position_of(e, job->n_out) - 1);
     for (int b = 0; b <= e->policy->n_side; b++) {
         int longest = b == 0 || e->window < e->side_window ? e->window : e->side_window;
         int budget = least(longest, share - used, left);
@@ -103,7 +138,7 @@ static int best_branch(struct steti_engine *e, const struct slot *s, struct stet
 static void count_pass(struct steti_counts *c, const struct slot *s, int matched)
 {
     c->passes++;
-    c->rows += (uint64_t)s->n_rows;
+    c->rows += (uint64_t)s->n_rows + (uint64_t)s->n_lead;
     c->drafted += (uint64_t)s->n_rows - 1;
     c->accepted += (uint64_t)matched;
 }
@@ -144,10 +179,11 @@ stet_status slot_commit(struct steti_engine *e, struct slot *s, int *done, stet_
     observe_draft(e, s, b, v.matched);
     e->policy->accept(s->draft, e->branch_predicted, v.emitted, b >= 0 ? s->branch[b].index : 0,
                       v.matched);
-    *done = v.finished || job->n_out >= e->options.max_out;
+    *done = v.finished || job->n_out >= most_out(e);
     if (side >= 0 && !*done) {
-        STETI_TRY(steti_kv_adopt(&e->session.kv, s->kv, side, first + 1, v.matched, err));
+        int at = position_of(e, first);
+        STETI_TRY(steti_kv_adopt(&e->session.kv, s->kv, side, at, v.matched, err));
     }
-    steti_kv_set_len(&e->session.kv, s->kv, job->n_out);
+    steti_kv_set_len(&e->session.kv, s->kv, position_of(e, job->n_out) - 1);
     return STET_OK;
 }

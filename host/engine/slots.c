@@ -57,19 +57,37 @@ static void fail_slot(struct slot *s, stet_status st)
     s->done = 1;
 }
 
+static int put(int32_t *to, const int32_t *ids, int n)
+{
+    if (n > 0) {
+        memcpy(to, ids, (size_t)n * sizeof *to);
+    }
+    return n;
+}
+
+/* What the encoder reads of a job: its source and the tokens that the model wants around it.
+ * Returns how many. */
+static int wrap_source(const struct steti_engine *e, const struct steti_job *job, int32_t *to)
+{
+    const struct steti_spec *s = e->spec;
+    int n = put(to, s->src_prefix.id, s->src_prefix.n);
+    n += put(to + n, job->src, job->n_src);
+    return n + put(to + n, s->src_suffix.id, s->src_suffix.n);
+}
+
+int steti_engine_source_rows(const struct steti_engine *e, int n_src)
+{
+    return n_src + steti_spec_wrap_rows(e->spec);
+}
+
 static stet_status encode_rows(struct steti_engine *e, const int *slots, int n, stet_error *err)
 {
     struct steti_encode_batch b = {n, 0, e->ids, e->lens, e->seq_slot};
     for (int i = 0; i < n; i++) {
         const struct slot *s = &e->slots[slots[i]];
-        int n_src = s->job->n_src;
-        if (n_src > 0) {
-            memcpy(e->ids + b.n_rows, s->job->src, (size_t)n_src * sizeof *e->ids);
-        }
-        e->ids[b.n_rows + n_src] = e->spec->eos_id;
-        e->lens[i] = n_src + 1;
+        e->lens[i] = wrap_source(e, s->job, e->ids + b.n_rows);
         e->seq_slot[i] = s->kv;
-        b.n_rows += n_src + 1;
+        b.n_rows += e->lens[i];
     }
     return steti_model_encode(&e->session, &b, err);
 }
@@ -79,7 +97,7 @@ static int encode_share(const struct steti_engine *e, const int *slots, int n)
 {
     int rows = 0, k = 0;
     while (k < n) {
-        rows += e->slots[slots[k]].job->n_src + 1;
+        rows += steti_engine_source_rows(e, e->slots[slots[k]].job->n_src);
         if (k > 0 && rows > e->session.limits.max_rows) {
             break;
         }
@@ -126,13 +144,14 @@ static stet_status decode_rows(struct steti_engine *e, int first, int n, stet_er
  * decoding would never read) is dropped: the sentence fails only where it fails without drafts. */
 static stet_status decode_alone(struct steti_engine *e, struct slot *s)
 {
+    int first = s->first_row - s->n_lead;
     if (s->n_rows > 1) {
-        if (decode_rows(e, s->first_row, s->n_rows, NULL) == STET_OK) {
+        if (decode_rows(e, first, s->n_lead + s->n_rows, NULL) == STET_OK) {
             return STET_OK;
         }
         slot_drop_draft(s);
     }
-    return decode_rows(e, s->first_row, 1, s->job->err);
+    return decode_rows(e, first, s->n_lead + 1, s->job->err);
 }
 
 static void commit(struct steti_engine *e, struct slot *s)
@@ -160,10 +179,14 @@ static void decode_one_by_one(struct steti_engine *e, const int *slots, int n)
 /* Shares the rows of a pass out: what one sentence does not draft is left to those after it. */
 static int plan_rows(struct steti_engine *e, const int *slots, int n)
 {
-    int rows = 0;
+    int rows = 0, free_rows = e->session.limits.max_rows;
     for (int i = 0; i < n; i++) {
-        int share = (e->session.limits.max_rows - rows) / (n - i) - 1;
-        rows = slot_plan(e, &e->slots[slots[i]], rows, share);
+        free_rows -= 1 + slot_lead(e, &e->slots[slots[i]]);
+    }
+    for (int i = 0; i < n; i++) {
+        struct slot *s = &e->slots[slots[i]];
+        rows = slot_plan(e, s, rows, free_rows / (n - i));
+        free_rows -= s->n_rows - 1;
     }
     return rows;
 }

@@ -59,7 +59,8 @@ class Forced : public ::testing::TestWithParam<std::tuple<std::string, int>>
             ASSERT_TRUE(got[k].same_bits(greedy[k])) << "sentence " << k;
             ASSERT_EQ(got[k].counts.accepted + got[k].counts.passes,
                       got[k].ids.size() + got[k].finished);
-            ASSERT_EQ(got[k].counts.rows, got[k].counts.drafted + got[k].counts.passes);
+            uint64_t forced = static_cast<uint64_t>(net.spec.start.n) - 1;
+            ASSERT_EQ(got[k].counts.rows, got[k].counts.drafted + got[k].counts.passes + forced);
         }
     }
 
@@ -173,6 +174,12 @@ TEST_P(Forced, HostileDrafts)
 INSTANTIATE_TEST_SUITE_P(Fixtures, Forced,
                          ::testing::Combine(::testing::Values("edgeformer-a", "edgeformer-b",
                                                               "transformer-pre"),
+                                            ::testing::Values(0, 1)));
+
+// A forced first token; positions that show in the scores only.
+INSTANTIATE_TEST_SUITE_P(Families, Forced,
+                         ::testing::Combine(::testing::Values("hf-bart-a", "hf-m2m-100-b",
+                                                              "hf-t5-a"),
                                             ::testing::Values(0, 1)));
 
 } // namespace

@@ -147,4 +147,10 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, ForcedBranch,
                                                               "transformer-pre"),
                                             ::testing::Values(0, 1)));
 
+// A forced first token; positions that show in the scores only.
+INSTANTIATE_TEST_SUITE_P(Families, ForcedBranch,
+                         ::testing::Combine(::testing::Values("hf-bart-a", "hf-m2m-100-b",
+                                                              "hf-t5-a"),
+                                            ::testing::Values(0, 1)));
+
 } // namespace

@@ -50,13 +50,12 @@ class Rows : public ::testing::TestWithParam<std::tuple<std::string, int>>
     {
         for (int l = 0; l < net.spec.dec_layers; l++) {
             for (float *base : {steti_kv_self_k(&s.kv, l), steti_kv_self_v(&s.kv, l)}) {
-                float *row = base + static_cast<ptrdiff_t>(slot) * LEN * net.spec.d_model;
-                std::fill(row + from * net.spec.d_model, row + LEN * net.spec.d_model, NAN);
+                float *row = base + static_cast<ptrdiff_t>(slot) * LEN * s.kv.limits.d;
+                std::fill(row + from * s.kv.limits.d, row + LEN * s.kv.limits.d, NAN);
             }
             for (float *base : {steti_kv_cross_k(&s.kv, l), steti_kv_cross_v(&s.kv, l)}) {
-                float *row = base + static_cast<ptrdiff_t>(slot) * 64 * net.spec.d_model;
-                std::fill(row + s.kv.src_len[slot] * net.spec.d_model, row + 64 * net.spec.d_model,
-                          NAN);
+                float *row = base + static_cast<ptrdiff_t>(slot) * 64 * s.kv.limits.d;
+                std::fill(row + s.kv.src_len[slot] * s.kv.limits.d, row + 64 * s.kv.limits.d, NAN);
             }
         }
     }
@@ -125,7 +124,7 @@ TEST_P(Rows, AloneAndPackedHaveTheSameBits)
 TEST_P(Rows, EncodedTogetherAndAloneHaveTheSameBits)
 {
     std::mt19937 rng(22);
-    const size_t d = static_cast<size_t>(net.spec.d_model);
+    const size_t d = static_cast<size_t>(s.kv.limits.d);
     auto stored = [&](int slot) {
         std::vector<float> v;
         for (int l = 0; l < net.spec.dec_layers; l++) {

@@ -14,14 +14,42 @@ static int is_id(const struct steti_spec *s, int32_t id)
     return id >= 0 && id < s->vocab_size;
 }
 
+static int are_ids(const struct steti_spec *s, const struct steti_wrap *w, int least)
+{
+    for (int i = 0; i < w->n && i < STETI_WRAP_MAX; i++) {
+        if (!is_id(s, w->id[i])) {
+            return 0;
+        }
+    }
+    return w->n >= least && w->n <= STETI_WRAP_MAX;
+}
+
+static int are_ids_sound(const struct steti_spec *s)
+{
+    for (int i = 0; i < s->n_banned && i < STETI_BANNED_MAX; i++) {
+        if (!is_id(s, s->banned[i])) {
+            return 0;
+        }
+    }
+    return is_id(s, s->eos_id) && is_id(s, s->start_id) && s->n_banned <= STETI_BANNED_MAX &&
+           are_ids(s, &s->start, 1) && are_ids(s, &s->src_prefix, 0) &&
+           are_ids(s, &s->src_suffix, 1);
+}
+
+static int are_positions_sound(const struct steti_spec *s)
+{
+    return s->max_positions > 0 && s->position_offset >= 0 &&
+           (s->positions != STETI_POS_RELATIVE ||
+            (s->rel_buckets >= 4 && s->rel_max_distance > s->rel_buckets / 2));
+}
+
 static int is_sound(const struct steti_spec *s)
 {
     return s->vocab_size > 0 && s->d_model > 0 && s->enc_layers > 0 && s->dec_layers > 0 &&
-           s->enc_heads > 0 && s->d_model % s->enc_heads == 0 && s->dec_heads > 0 &&
-           s->d_model % s->dec_heads == 0 && s->enc_attn_groups > 0 &&
-           s->enc_attn_groups <= s->enc_layers && s->enc_ffn_groups > 0 &&
-           s->enc_ffn_groups <= s->enc_layers && s->max_positions > 0 && s->norm_eps > 0.0f &&
-           is_id(s, s->eos_id) && is_id(s, s->start_id);
+           s->enc_heads > 0 && s->enc_head_dim > 0 && s->dec_heads > 0 && s->dec_head_dim > 0 &&
+           s->enc_attn_groups > 0 && s->enc_attn_groups <= s->enc_layers && s->enc_ffn_groups > 0 &&
+           s->enc_ffn_groups <= s->enc_layers && s->norm_eps > 0.0f && are_positions_sound(s) &&
+           are_ids_sound(s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

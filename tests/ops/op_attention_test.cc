@@ -11,14 +11,19 @@ struct Case {
 struct Inputs {
     std::vector<float> q, k, v;
     std::vector<int32_t> begin, count;
+    /* by distance, kReach on both sides of 0; empty: none */
+    std::vector<float> bias;
+    std::vector<int32_t> pos;
 };
+
+constexpr int kReach = 160;
 
 Inputs MakeInputs(const Case &c, float size)
 {
     Rng rng(21);
     size_t d = static_cast<size_t>(c.heads) * c.head_dim;
     Inputs in = {
-        rng.Floats(c.rows * d), rng.Floats(c.memory * d), rng.Floats(c.memory * d), {}, {}};
+        rng.Floats(c.rows * d), rng.Floats(c.memory * d), rng.Floats(c.memory * d), {}, {}, {}, {}};
     for (float &x : in.q) {
         x *= size;
     }
@@ -28,6 +33,27 @@ Inputs MakeInputs(const Case &c, float size)
         in.begin.push_back(rng.Int(c.memory - count + 1));
     }
     return in;
+}
+
+/* A bias for every distance and head, and a position for every row, which need not be the last. */
+void AddBias(const Case &c, Inputs *in)
+{
+    Rng rng(22);
+    in->bias = rng.Floats(static_cast<size_t>(c.heads) * (2 * kReach + 1));
+    for (int r = 0; r < c.rows; r++) {
+        in->pos.push_back(rng.Int(kReach));
+    }
+}
+
+void SetBias(Backend *be, const std::vector<float> &bias, const std::vector<int32_t> &pos,
+             steti_attention_params *p)
+{
+    if (!bias.empty()) {
+        p->bias = be->Up(bias);
+        p->ld_bias = 2 * kReach + 1;
+        p->bias_zero = kReach;
+        p->query_pos = pos.data();
+    }
 }
 
 std::vector<float> RunOp(const Target &t, int threads, const Case &c, const Inputs &in)
@@ -48,6 +74,7 @@ std::vector<float> RunOp(const Target &t, int threads, const Case &c, const Inpu
     p.key_begin = in.begin.data();
     p.key_count = in.count.data();
     p.out = out;
+    SetBias(&be, in.bias, in.pos, &p);
     be.Reserve(c.rows, 1, c.memory);
     EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_OK) << be.err.message;
     return be.Down(out, in.q.size());
@@ -63,6 +90,9 @@ void ExpectRowRight(const Case &c, const Inputs &in, const std::vector<float> &o
         const float *k = &in.k[(in.begin[r] + j) * d + column];
         for (int i = 0; i < c.head_dim; i++) {
             w[j] += 0.3 * in.q[r * d + column + i] * k[i];
+        }
+        if (!in.bias.empty()) {
+            w[j] += in.bias[h * (2 * kReach + 1) + kReach + j - in.pos[r]];
         }
         top = std::max(top, w[j]);
     }
@@ -96,6 +126,55 @@ TEST_P(OpTest, HeadsKeysAndSizes)
             }
         }
     }
+}
+
+TEST_P(OpTest, BiasByDistance)
+{
+    for (int head_dim : {1, 8, 10, 24, 64, 130}) {
+        for (int memory : {1, 2, 5, 16, 33, 150}) {
+            Case c = {6, 3, head_dim, memory, STETI_ATTN_CAUSAL};
+            Inputs in = MakeInputs(c, 1.0f);
+            AddBias(c, &in);
+            std::vector<float> out = RunOp(GetParam(), 2, c, in);
+            for (int r = 0; r < c.rows; r++) {
+                for (int h = 0; h < c.heads; h++) {
+                    ExpectRowRight(c, in, out, r, h);
+                }
+            }
+            if (GetParam().same_bits_as_portable) {
+                EXPECT_EQ(DifferingBytes(out, RunOp(PortableTarget(), 1, c, in)), 0u);
+            }
+            for (int threads : {1, 3}) {
+                EXPECT_EQ(DifferingBytes(out, RunOp(GetParam(), threads, c, in)), 0u);
+            }
+        }
+    }
+}
+
+TEST_P(OpTest, BiasesOutOfTheTableAreRefused)
+{
+    Backend be(GetParam(), 1);
+    int32_t begin = 0, count = 3, pos = 2;
+    float *m = be.Up(std::vector<float>(64));
+    steti_attention_params p = {1,       1, 8,      STETI_ATTN_CROSS, 1.0f,    m,       8, m,
+                                m,       8, &begin, &count,           nullptr, nullptr, m, 8,
+                                nullptr, 0, 0,      nullptr};
+    p.bias = m;
+    p.ld_bias = 5;
+    p.bias_zero = 2;
+    be.Reserve(1, 8, 8);
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID) << "no positions";
+    p.query_pos = &pos;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_OK) << be.err.message;
+    pos = 3;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID) << "before the table";
+    pos = -1;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID) << "behind the table";
+    pos = 2;
+    count = 6;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID);
+    count = 5;
+    EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_OK) << be.err.message;
 }
 
 TEST_P(OpTest, KindAndThreadsDoNotShow)
@@ -179,7 +258,8 @@ Split MakeSplit(int count, int heads, int head_dim)
     return s;
 }
 
-std::vector<float> RunSplit(const Target &t, int threads, const Split &s, bool with_tails)
+std::vector<float> RunSplit(const Target &t, int threads, const Split &s, bool with_tails,
+                            const std::vector<float> &bias)
 {
     Backend be(t, threads);
     int64_t d = static_cast<int64_t>(s.heads) * s.head_dim;
@@ -200,6 +280,7 @@ std::vector<float> RunSplit(const Target &t, int threads, const Split &s, bool w
     p.tail_begin = with_tails ? s.tail.data() : nullptr;
     p.tail_count = with_tails ? s.tail_count.data() : nullptr;
     p.out = out;
+    SetBias(&be, bias, whole, &p); /* all rows stand behind their last key */
     be.Reserve(s.count, 1, s.count);
     EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_OK) << be.err.message;
     return be.Down(out, s.q.size());
@@ -210,12 +291,13 @@ TEST_P(OpTest, AHeadAndATailGiveTheBitsOfOneStretch)
     for (int head_dim : {1, 3, 16, 24, 32, 64, 80, 130}) {
         for (int count : {1, 2, 3, 4, 5, 15, 16, 17, 33}) {
             Split s = MakeSplit(count, 2, head_dim);
-            std::vector<float> want = RunSplit(GetParam(), 1, s, false);
+            std::vector<float> bias = Rng(23).Floats(count % 2 == 0 ? 0 : 2 * (2 * kReach + 1));
+            std::vector<float> want = RunSplit(GetParam(), 1, s, false, bias);
             for (float x : want) {
                 ASSERT_TRUE(Near(x, 0.0, 1.0001));
             }
             for (int threads : {1, 2, 3}) {
-                ASSERT_EQ(DifferingBytes(RunSplit(GetParam(), threads, s, true), want), 0u)
+                ASSERT_EQ(DifferingBytes(RunSplit(GetParam(), threads, s, true, bias), want), 0u)
                     << count << " keys, head_dim " << head_dim << ", " << threads << " threads";
             }
         }
@@ -227,8 +309,9 @@ TEST_P(OpTest, BadTailsAreRefused)
     Backend be(GetParam(), 1);
     int32_t begin = 0, count = 2, tail = 4, n_tail = 2;
     float *m = be.Up(std::vector<float>(64));
-    steti_attention_params p = {1,      1,      8,     STETI_ATTN_CAUSAL, 1.0f, m, 8, m, m, 8,
-                                &begin, &count, &tail, &n_tail,           m,    8};
+    steti_attention_params p = {
+        1,      1,      8,     STETI_ATTN_CAUSAL, 1.0f, m, 8,       m, m, 8,
+        &begin, &count, &tail, &n_tail,           m,    8, nullptr, 0, 0, nullptr};
     be.Reserve(1, 8, 4);
     EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_OK) << be.err.message;
     n_tail = 3;
@@ -255,8 +338,9 @@ TEST_P(OpTest, LimitsAndBadArguments)
     Backend be(GetParam(), 1);
     int32_t begin = 0, count = 4;
     float *m = be.Up(std::vector<float>(64));
-    steti_attention_params p = {1, 1, 8,      STETI_ATTN_CROSS, 1.0f,    m,       8, m,
-                                m, 8, &begin, &count,           nullptr, nullptr, m, 8};
+    steti_attention_params p = {1,       1, 8,      STETI_ATTN_CROSS, 1.0f,    m,       8, m,
+                                m,       8, &begin, &count,           nullptr, nullptr, m, 8,
+                                nullptr, 0, 0,      nullptr};
     be.Reserve(1, 8, 3);
     EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID) << "4 keys, 3 reserved";
     count = 0;

@@ -8,10 +8,11 @@ struct Case {
     steti_dtype compute;
     steti_act act;
     bool bias, residual, row_map;
+    bool factor = false;
 };
 
 struct Inputs {
-    std::vector<float> x, w, bias, residual;
+    std::vector<float> x, w, bias, residual, factor;
     std::vector<int32_t> map;
 };
 
@@ -25,6 +26,7 @@ Inputs MakeInputs(const Case &c, uint32_t seed)
     in.w = rng.Floats(static_cast<size_t>(c.n_out) * c.n_in);
     in.bias = rng.Floats(c.n_out);
     in.residual = rng.Floats(static_cast<size_t>(c.rows) * (c.n_out + kPad));
+    in.factor = rng.Floats(in.residual.size());
     for (int r = 0; r < c.rows; r++) {
         in.map.push_back(2 * (c.rows - 1 - r) + 1);
     }
@@ -40,6 +42,8 @@ std::vector<float> RunOp(const Target &t, int threads, const Case &c, const Inpu
     steti_linear_part part = {};
     part.w = be.Pack(in.w, c.n_out, c.n_in, c.compute);
     part.bias = c.bias ? be.Up(in.bias) : nullptr;
+    part.factor = c.factor ? be.Up(in.factor) : nullptr;
+    part.ld_factor = static_cast<int64_t>(ld);
     part.residual = c.residual ? be.Up(in.residual) : nullptr;
     part.ld_residual = static_cast<int64_t>(ld);
     part.act = c.act;
@@ -104,6 +108,7 @@ double Expected(const Case &c, const Inputs &in, int r, int o, double *tolerance
     }
     sum += c.bias ? in.bias[o] : 0;
     double y = Activate(sum, c.act);
+    y *= c.factor ? in.factor[static_cast<size_t>(r) * (c.n_out + kPad) + o] : 1;
     y += c.residual ? in.residual[static_cast<size_t>(r) * (c.n_out + kPad) + o] : 0;
     *tolerance = 1e-6 * (2 + std::fabs(sum)) + 6e-8 * c.n_in * magnitude;
     return y;
@@ -165,9 +170,10 @@ TEST_P(OpTest, EpiloguesOfAllKinds)
 {
     for (steti_dtype type : {STETI_F32, STETI_I8}) {
         for (int act = STETI_ACT_NONE; act <= STETI_ACT_SILU; act++) {
-            for (int mask = 0; mask < 8; mask++) {
-                CheckCase(GetParam(), {5, 96, 83, type, static_cast<steti_act>(act),
-                                       (mask & 1) != 0, (mask & 2) != 0, (mask & 4) != 0});
+            for (int mask = 0; mask < 16; mask++) {
+                CheckCase(GetParam(),
+                          {5, 96, 83, type, static_cast<steti_act>(act), (mask & 1) != 0,
+                           (mask & 2) != 0, (mask & 4) != 0, (mask & 8) != 0});
             }
         }
     }

@@ -153,7 +153,7 @@ size_t NormVariance(Backend &be, int d)
 }
 
 /* Every base row looks at its own stretch of the memory, of its own length. */
-size_t AttentionVariance(Backend &be, int heads, int head_dim)
+size_t AttentionVariance(Backend &be, int heads, int head_dim, bool with_bias)
 {
     constexpr int kMemory = 90;
     int d = heads * head_dim;
@@ -161,13 +161,15 @@ size_t AttentionVariance(Backend &be, int heads, int head_dim)
     float *k = be.Up(Rng(4).Floats(static_cast<size_t>(kMemory) * d));
     float *v = be.Up(Rng(5).Floats(static_cast<size_t>(kMemory) * d));
     float *out = be.Up(std::vector<float>(static_cast<size_t>(kMaxRows) * d));
+    float *bias = be.Up(Rng(6).Floats(static_cast<size_t>(heads) * 2 * kMemory));
     be.Reserve(kMaxRows, 1, kMemory);
     return CountVariantBytes(
         [&](const std::vector<int> &picks) {
-            std::vector<int32_t> begin, count;
+            std::vector<int32_t> begin, count, pos;
             for (int pick : picks) {
                 begin.push_back(pick == kPoison ? 3 : pick * 7);
                 count.push_back(pick == kPoison ? 80 : 1 + pick * 9);
+                pos.push_back(count.back() / 2);
             }
             steti_attention_params p = {};
             p.n_rows = static_cast<int>(picks.size());
@@ -182,6 +184,10 @@ size_t AttentionVariance(Backend &be, int heads, int head_dim)
             p.key_begin = begin.data();
             p.key_count = count.data();
             p.out = out;
+            p.bias = with_bias ? bias : nullptr;
+            p.ld_bias = 2 * kMemory;
+            p.bias_zero = kMemory;
+            p.query_pos = pos.data();
             EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_OK) << be.err.message;
             return be.Down(out, picks.size() * d);
         },
@@ -200,8 +206,10 @@ TEST_P(OpTest, RowsDoNotSeeEachOther)
         }
         Backend be(GetParam(), threads);
         EXPECT_EQ(NormVariance(be, 100), 0u);
-        EXPECT_EQ(AttentionVariance(be, 3, 24), 0u);
-        EXPECT_EQ(AttentionVariance(be, 2, 64), 0u);
+        for (bool with_bias : {false, true}) {
+            EXPECT_EQ(AttentionVariance(be, 3, 24, with_bias), 0u);
+            EXPECT_EQ(AttentionVariance(be, 2, 64, with_bias), 0u);
+        }
     }
 }
 

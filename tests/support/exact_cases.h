@@ -9,9 +9,9 @@ namespace stet_test
 
 inline const std::vector<std::string> &all_fixtures()
 {
-    static const std::vector<std::string> names = {"edgeformer-a",    "edgeformer-b",
-                                                   "edgeformer-c",    "transformer-post",
-                                                   "transformer-pre", "transformer-learned"};
+    static const std::vector<std::string> names = {
+        "edgeformer-a",    "edgeformer-b",        "edgeformer-c", "transformer-post",
+        "transformer-pre", "transformer-learned", "hf-bart-a",    "hf-t5-a"};
     return names;
 }
 

@@ -4,6 +4,7 @@
 
 #include <climits>
 #include <cstring>
+#include <functional>
 #include <random>
 #include <string>
 #include <vector>
@@ -28,7 +29,8 @@ class Net
 {
   public:
     explicit Net(const std::string &folder, enum steti_dtype compute = STETI_F32, int threads = 1,
-                 const char *isa = nullptr, const steti_backend_ops *backend_ops = nullptr)
+                 const char *isa = nullptr, const steti_backend_ops *backend_ops = nullptr,
+                 const std::function<void(steti_spec *)> &change_spec = nullptr)
     {
         steti_backend_options bo{};
         steti_model_options mo{};
@@ -37,6 +39,9 @@ class Net
         bo.isa = isa;
         err.struct_size = sizeof err;
         status = steti_spec_read(folder.c_str(), &spec, &err);
+        if (status == STET_OK && change_spec) {
+            change_spec(&spec);
+        }
         if (status == STET_OK) {
             status = ops->open(&bo, &backend, &err);
         }
@@ -95,7 +100,7 @@ inline steti_engine_options engine_options(const steti_draft_ops *draft, int win
     o.draft = draft;
     o.draft_window = window;
     o.batch_size = batch;
-    o.max_src = 64;
+    o.max_src = 60; // with special tokens it fits into the position tables of all fixtures
     o.max_out = max_out;
     o.scores = 1;
     o.clock = steti_clock_system();

@@ -1,0 +1,304 @@
+// The families of Hugging Face's transformers: logits and greedy ids against what that library said
+// of the same folders (scripts/make_hf_fixtures.py), and drafted decoding against greedy decoding.
+#include "exact_cases.h"
+
+#include <algorithm>
+#include <cmath>
+
+extern "C" {
+#include "relative_bias.h"
+}
+
+using namespace stet_test;
+
+namespace
+{
+
+using Ids = std::vector<int32_t>;
+
+// Tokens of an output in these folders, the end of the sentence included.
+constexpr int MAX_OUT = 9;
+
+class Stored
+{
+  public:
+    explicit Stored(const std::string &folder)
+    {
+        stet_error err{};
+        err.struct_size = sizeof err;
+        EXPECT_EQ(steti_safetensors_open((folder + "/expected.safetensors").c_str(), &st, &err),
+                  STET_OK)
+            << err.message;
+    }
+    ~Stored()
+    {
+        steti_safetensors_close(&st);
+    }
+    template <typename T> std::vector<T> get(const std::string &name) const
+    {
+        const steti_tensor *t = steti_safetensors_find(&st, name.c_str());
+        std::vector<T> v(t != nullptr ? static_cast<size_t>(steti_tensor_count(t)) : 0);
+        if (!v.empty()) {
+            std::memcpy(v.data(), t->data, v.size() * sizeof(T));
+        }
+        return v;
+    }
+    // Lists of ids that stand one after the other, in one byte each, or in two.
+    std::vector<Ids> lists(const std::string &ids, const std::string &lengths) const
+    {
+        const steti_tensor *t = steti_safetensors_find(&st, ids.c_str());
+        auto bytes = get<uint8_t>(ids), n = get<uint8_t>(lengths);
+        Ids flat(bytes.begin(), bytes.end());
+        if (t != nullptr && t->dtype == STETI_I16) {
+            auto wide = get<int16_t>(ids);
+            flat.assign(wide.begin(), wide.end());
+        }
+        std::vector<Ids> out;
+        size_t at = 0;
+        for (uint8_t len : n) {
+            out.emplace_back(flat.begin() + static_cast<long>(at),
+                             flat.begin() + static_cast<long>(at) + len);
+            at += len;
+        }
+        EXPECT_EQ(at, flat.size());
+        return out;
+    }
+    steti_safetensors st{};
+};
+
+// A folder with the languages that its expected outputs were made for.
+struct Folder {
+    explicit Folder(const std::string &name, enum steti_dtype compute = STETI_F32, int threads = 1,
+                    const char *isa = nullptr)
+        : path(fixture(name)), stored(path),
+          net(path, compute, threads, isa, nullptr, [this](steti_spec *spec) { speak(spec); })
+    {
+        EXPECT_EQ(net.status, STET_OK) << net.err.message;
+    }
+    void speak(steti_spec *spec)
+    {
+        Ids prefix = stored.get<int32_t>("prefix"), suffix = stored.get<int32_t>("suffix");
+        bool is_last = spec->language_place == STETI_LANGUAGE_LAST;
+        if (spec->language_place != STETI_LANGUAGE_NONE) {
+            steti_spec_set_source_language(spec, is_last ? suffix.back() : prefix.front());
+        }
+    }
+    std::string path;
+    Stored stored;
+    Net net;
+};
+
+const std::vector<std::string> &hf_folders()
+{
+    static const std::vector<std::string> names = {
+        "hf-bart-a",    "hf-bart-b",    "hf-mbart-a", "hf-mbart-b", "hf-marian-a", "hf-marian-b",
+        "hf-m2m-100-a", "hf-m2m-100-b", "hf-t5-a",    "hf-t5-b",    "hf-t5-c",     "hf-mt5-a"};
+    return names;
+}
+
+// The position tables of these folders are short.
+steti_engine_options options(const steti_draft_ops *draft, int window, int batch)
+{
+    auto o = engine_options(draft, window, batch, MAX_OUT);
+    o.max_src = 40;
+    return o;
+}
+
+std::vector<Decoded> greedy_each(const Net &net, const std::vector<Ids> &sources)
+{
+    std::vector<Decoded> out;
+    for (const auto &s : sources) {
+        out.push_back(decode(net, options(&steti_draft_none, 0, 1), {s})[0]);
+    }
+    return out;
+}
+
+class HfFolder : public ::testing::TestWithParam<std::string>
+{
+};
+
+std::string name_of(const ::testing::TestParamInfo<std::string> &param)
+{
+    std::string name = param.param;
+    std::replace(name.begin(), name.end(), '-', '_');
+    return name;
+}
+
+// Logits of the last n rows of `target`, which goes through the decoder in one pass.
+std::vector<float> last_logits(const Net &net, const Ids &source, const Ids &target, size_t n)
+{
+    steti_session s{};
+    steti_session_limits l{256, 1, 256, 64, 0};
+    size_t vocab = static_cast<size_t>(net.spec.vocab_size), rows = target.size();
+    l.max_src = std::min(l.max_src, steti_model_max_positions(net.model));
+    EXPECT_EQ(steti_session_open(net.model, net.backend, &l, &s, nullptr), STET_OK);
+    int32_t len = static_cast<int32_t>(source.size()), slot = steti_kv_acquire(&s.kv);
+    steti_encode_batch eb{1, len, source.data(), &len, &slot};
+    EXPECT_EQ(steti_model_encode(&s, &eb, nullptr), STET_OK);
+    Ids pos, slots(rows, slot), out(rows);
+    for (size_t i = 0; i < rows; i++) {
+        pos.push_back(static_cast<int32_t>(i));
+    }
+    std::vector<float> logits(rows * vocab);
+    steti_decode_batch db{};
+    db.n_rows = static_cast<int>(rows);
+    db.ids = target.data();
+    db.pos = pos.data();
+    db.slots = slots.data();
+    db.out_ids = out.data();
+    db.out_logits = logits.data();
+    EXPECT_EQ(steti_model_decode(&s, &db, nullptr), STET_OK);
+    steti_session_close(&s);
+    return {logits.end() - static_cast<long>(n * vocab), logits.end()};
+}
+
+TEST_P(HfFolder, LogitsAgree)
+{
+    Folder f(GetParam());
+    size_t vocab = static_cast<size_t>(f.net.spec.vocab_size), banned = 0, checked = 0;
+    const int32_t *bans = f.net.spec.banned;
+    for (int k = 0; k < 3; k++) {
+        std::string i = std::to_string(k);
+        auto want = f.stored.get<float>("logits_" + i);
+        auto got = last_logits(f.net, f.stored.get<int32_t>("src_" + i),
+                               f.stored.get<int32_t>("tgt_" + i), want.size() / vocab);
+        ASSERT_EQ(got.size(), want.size());
+        ASSERT_FALSE(want.empty());
+        float largest = 0.0f;
+        for (float w : want) {
+            largest = std::fmax(largest, std::fabs(w));
+        }
+        for (size_t j = 0; j < want.size(); j++) {
+            bool is_banned = std::count(bans, bans + f.net.spec.n_banned, j % vocab) > 0;
+            banned += is_banned;
+            checked += !is_banned;
+            if (is_banned) {
+                ASSERT_TRUE(std::isinf(got[j]) && got[j] < 0);
+            } else {
+                ASSERT_FALSE(!(std::fabs(got[j] - want[j]) <= 1e-4f * largest))
+                    << "case " << k << " value " << j << ": " << got[j] << " against " << want[j];
+            }
+        }
+    }
+    EXPECT_EQ(banned, 15 * static_cast<size_t>(f.net.spec.n_banned));
+    EXPECT_GT(checked, 15 * (vocab - 16));
+}
+
+TEST_P(HfFolder, GreedyIdsAreEqual)
+{
+    Folder f(GetParam());
+    auto sources = f.stored.lists("sources", "source_lengths");
+    auto want = f.stored.lists("outputs", "output_lengths");
+    ASSERT_EQ(sources.size(), 500u);
+    ASSERT_EQ(want.size(), 500u);
+    auto got = decode(f.net, options(&steti_draft_none, 0, 8), sources);
+    size_t wrong = 0, ended = 0, full = static_cast<size_t>(MAX_OUT - f.net.spec.forced_end);
+    for (size_t i = 0; i < sources.size(); i++) {
+        wrong += got[i].ids != want[i] || got[i].status != STET_OK;
+        ended += got[i].finished;
+        // A full output may have been ended by force, which counts as cut.
+        if (want[i].size() != full) {
+            EXPECT_EQ(got[i].finished, want[i].size() < full) << "input " << i;
+        }
+    }
+    EXPECT_EQ(wrong, 0u);
+    EXPECT_GT(ended, 40u) << "some outputs end by themselves";
+}
+
+TEST_P(HfFolder, DecoderStartsAsInTransformers)
+{
+    Folder f(GetParam());
+    Ids want = f.stored.get<int32_t>("starts"), prefix = f.stored.get<int32_t>("prefix");
+    Ids suffix = f.stored.get<int32_t>("suffix");
+    const steti_spec &s = f.net.spec;
+    EXPECT_EQ(Ids(s.start.id, s.start.id + s.start.n), want);
+    EXPECT_EQ(Ids(s.src_prefix.id, s.src_prefix.id + s.src_prefix.n), prefix);
+    EXPECT_EQ(Ids(s.src_suffix.id, s.src_suffix.id + s.src_suffix.n), suffix);
+}
+
+// Sources and outputs of the folder: an output as the source is often rewritten to something near.
+std::vector<Ids> some_sources(const Folder &f)
+{
+    auto sources = f.stored.lists("sources", "source_lengths");
+    auto outputs = f.stored.lists("outputs", "output_lengths");
+    std::vector<Ids> out;
+    size_t every = scale() > 1 ? 4 : 20;
+    for (size_t i = 0; i < sources.size(); i += every) {
+        out.push_back(i % (2 * every) == 0 ? sources[i] : outputs[i]);
+    }
+    out[2].clear();
+    return out;
+}
+
+TEST_P(HfFolder, DraftsAndBatchesChangeNoBit)
+{
+    for (enum steti_dtype compute : {STETI_F32, STETI_I8}) {
+        std::vector<Decoded> want;
+        std::vector<Ids> sources;
+        uint64_t accepted = 0;
+        for (const auto &isa : all_isas()) {
+            for (int threads : {1, 2}) {
+                Folder f(GetParam(), compute, threads, isa.c_str());
+                if (want.empty()) {
+                    sources = some_sources(f);
+                    want = greedy_each(f.net, sources);
+                }
+                for (const steti_draft_ops *policy :
+                     {&steti_draft_none, &steti_draft_sad, &steti_draft_edit, &steti_draft_tree}) {
+                    for (int batch : {1, 3, 8}) {
+                        auto o = options(policy, threads == 1 ? 0 : 3, batch);
+                        o.verify = batch == 3;
+                        auto got = decode(f.net, o, sources);
+                        ASSERT_EQ(count_differing(got, want), 0u)
+                            << policy->name << " batch " << batch << " isa " << isa << " threads "
+                            << threads << " compute " << steti_dtype_name(compute);
+                        for (const auto &d : got) {
+                            accepted += d.counts.accepted;
+                        }
+                    }
+                }
+            }
+        }
+        EXPECT_GT(accepted, 20u);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Folders, HfFolder, ::testing::ValuesIn(hf_folders()), name_of);
+
+TEST(RelativeBias, BucketsAreThoseOfTransformers)
+{
+    for (const char *name : {"hf-t5-a", "hf-t5-b", "hf-t5-c", "hf-mt5-a"}) {
+        Folder f(name);
+        for (int is_encoder : {0, 1}) {
+            auto want =
+                f.stored.get<uint8_t>(is_encoder != 0 ? "buckets_encoder" : "buckets_decoder");
+            ASSERT_EQ(want.size(), 401u);
+            for (int i = 0; i < 401; i++) {
+                ASSERT_EQ(steti_relative_bucket(&f.net.spec, is_encoder, i - 200),
+                          want[static_cast<size_t>(i)])
+                    << name << " distance " << i - 200;
+            }
+        }
+    }
+}
+
+// Drafts that are right from the first pass on, where a forced token may stand between the start
+// and the first token of the text.
+TEST_P(HfFolder, TheAnswerAsDraftIsTakenWhole)
+{
+    Folder f(GetParam());
+    auto sources = f.stored.lists("sources", "source_lengths");
+    auto outputs = f.stored.lists("outputs", "output_lengths");
+    auto greedy = decode(f.net, options(&steti_draft_none, 0, 4), sources);
+    size_t one_pass = 0, chosen = 0;
+    for (size_t i = 0; i < sources.size(); i++) {
+        if (outputs[i] == sources[i]) {
+            chosen++;
+            auto got = decode(f.net, options(&steti_draft_edit, 0, 1), {sources[i]});
+            one_pass += got[0].same_bits(greedy[i]) && got[0].counts.passes == 1;
+        }
+    }
+    EXPECT_EQ(one_pass, chosen);
+}
+
+} // namespace

@@ -1,0 +1,259 @@
+// config.json of the families of Hugging Face: what becomes of their keys, and which are refused.
+extern "C" {
+#include "log.h"
+#include "spec.h"
+}
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace
+{
+
+std::string bart_like(const std::string &type, const std::string &more = "")
+{
+    return "{\"model_type\":\"" + type +
+           "\",\"vocab_size\":100,\"d_model\":24,\"encoder_layers\":2,\"decoder_layers\":1,"
+           "\"encoder_attention_heads\":3,\"decoder_attention_heads\":2,\"encoder_ffn_dim\":32,"
+           "\"decoder_ffn_dim\":16" +
+           more + "}";
+}
+
+std::string t5_like(const std::string &type, const std::string &more = "")
+{
+    return "{\"model_type\":\"" + type +
+           "\",\"vocab_size\":100,\"d_model\":16,\"d_ff\":32,\"d_kv\":6,\"num_heads\":4,"
+           "\"num_layers\":3" +
+           more + "}";
+}
+
+stet_status parse(const std::string &config, const char *generation, steti_spec *spec,
+                  std::string *message)
+{
+    stet_error err{};
+    err.struct_size = sizeof err;
+    stet_status st = steti_spec_parse(config.data(), config.size(), generation,
+                                      generation != nullptr ? std::strlen(generation) : 0,
+                                      "/some/folder", spec, &err);
+    *message = err.message;
+    return st;
+}
+
+steti_spec good(const std::string &config, const char *generation = nullptr)
+{
+    steti_spec spec;
+    std::string message;
+    EXPECT_EQ(parse(config, generation, &spec, &message), STET_OK) << message;
+    return spec;
+}
+
+std::vector<int32_t> ids(const steti_wrap &w)
+{
+    return {w.id, w.id + w.n};
+}
+
+using Ids = std::vector<int32_t>;
+
+TEST(HfConfig, BartIsPostNormWithWrappedSources)
+{
+    steti_spec s =
+        good(bart_like("bart", ",\"normalize_before\":true,\"static_position_embeddings\":"
+                               "true,\"add_final_layer_norm\":true"));
+    EXPECT_TRUE(!s.enc_pre_norm && !s.dec_pre_norm && s.embed_norm && s.tied_head)
+        << "the model type decides, whatever old keys say";
+    EXPECT_EQ(s.positions, STETI_POS_LEARNED);
+    EXPECT_EQ(s.position_offset, 2);
+    EXPECT_EQ(s.act, STETI_ACT_GELU);
+    EXPECT_FLOAT_EQ(s.embed_scale, 1.0f);
+    EXPECT_EQ(ids(s.src_prefix), Ids{0});
+    EXPECT_EQ(ids(s.src_suffix), Ids{2});
+    EXPECT_EQ(ids(s.start), Ids{2});
+    EXPECT_TRUE(s.forced_end);
+}
+
+TEST(HfConfig, MbartMarianAndM2m)
+{
+    steti_spec m = good(bart_like("mbart", ",\"decoder_start_token_id\":50"));
+    EXPECT_TRUE(m.enc_pre_norm && m.dec_pre_norm && m.embed_norm && m.forced_end);
+    steti_spec_set_source_language(&m, 40);
+    steti_spec_set_source_language(&m, 41);
+    EXPECT_EQ(ids(m.src_suffix), (Ids{2, 41}));
+    EXPECT_EQ(ids(m.start), Ids{50});
+    steti_spec o =
+        good(bart_like("marian", ",\"pad_token_id\":99,\"decoder_start_token_id\":99,"
+                                 "\"scale_embedding\":true,\"bad_words_ids\":[[99],[0]]"));
+    EXPECT_EQ(o.positions, STETI_POS_SINUSOIDAL_2I);
+    EXPECT_EQ(o.position_offset, 0);
+    EXPECT_EQ(ids(o.src_suffix), Ids{0});
+    EXPECT_EQ(o.n_banned, 1) << "the end of a sentence stays possible";
+    EXPECT_EQ(o.banned[0], 99);
+    EXPECT_FLOAT_EQ(o.embed_scale, 4.8989795f);
+    steti_spec n = good(bart_like("m2m_100", ",\"forced_bos_token_id\":60"));
+    EXPECT_EQ(n.positions, STETI_POS_SINUSOIDAL);
+    EXPECT_EQ(n.position_offset, 2);
+    EXPECT_TRUE(n.enc_pre_norm && !n.embed_norm && !n.forced_end);
+    EXPECT_EQ(ids(n.start), (Ids{2, 60}));
+    steti_spec_set_source_language(&n, 40);
+    EXPECT_EQ(ids(n.src_prefix), Ids{40});
+}
+
+TEST(HfConfig, T5ScaleFollowsOldAndNewKeys)
+{
+    struct {
+        const char *type, *keys;
+        bool scaled;
+    } const cases[] = {
+        {"t5", "", true},
+        {"t5", ",\"tie_word_embeddings\":false", false},
+        {"t5", ",\"tie_word_embeddings\":true,\"scale_decoder_outputs\":false", false},
+        {"t5", ",\"tie_word_embeddings\":false,\"scale_decoder_outputs\":true", true},
+        {"mt5", "", false},
+        {"mt5", ",\"tie_word_embeddings\":true", false},
+    };
+    for (const auto &c : cases) {
+        steti_spec s = good(t5_like(c.type, c.keys));
+        EXPECT_FLOAT_EQ(s.head_scale, c.scaled ? 0.25f : 1.0f) << c.type << c.keys;
+        EXPECT_TRUE(s.tied_head && s.prefers_own_head) << "the tensors tell";
+    }
+}
+
+TEST(HfConfig, T5ShapesAndActivations)
+{
+    steti_spec s = good(t5_like("t5", ",\"num_decoder_layers\":5"));
+    EXPECT_TRUE(s.enc_layers == 3 && s.dec_layers == 5 && s.enc_head_dim == 6 && s.dec_heads == 4);
+    EXPECT_TRUE(s.norm == STETI_NORM_RMS && s.unscaled_queries && s.enc_pre_norm && s.dec_pre_norm);
+    EXPECT_EQ(ids(s.start), Ids{0}) << "the padding";
+    EXPECT_TRUE(s.rel_buckets == 32 && s.rel_max_distance == 128);
+    struct {
+        const char *form;
+        bool gated;
+        steti_act act;
+    } const forms[] = {{"relu", false, STETI_ACT_RELU},
+                       {"gated-gelu", true, STETI_ACT_GELU_TANH},
+                       {"gelu", false, STETI_ACT_GELU},
+                       {"gated-silu", true, STETI_ACT_SILU},
+                       {"gated-relu", true, STETI_ACT_RELU}};
+    for (const auto &f : forms) {
+        s = good(t5_like("t5", std::string(",\"feed_forward_proj\":\"") + f.form + "\""));
+        EXPECT_TRUE(s.ffn_gated == f.gated && s.act == f.act) << f.form;
+    }
+}
+
+TEST(HfConfig, GenerationConfigAloneSaysWhatIsForced)
+{
+    std::string config = bart_like("bart", ",\"forced_bos_token_id\":0,\"suppress_tokens\":[7]");
+    steti_spec s = good(config);
+    EXPECT_EQ(ids(s.start), (Ids{2, 0}));
+    EXPECT_EQ(s.n_banned, 1);
+    s = good(config, "{}");
+    EXPECT_EQ(ids(s.start), Ids{2});
+    EXPECT_TRUE(s.n_banned == 0 && !s.forced_end);
+    s = good(config, "{\"forced_bos_token_id\":5,\"forced_eos_token_id\":2,"
+                     "\"bad_words_ids\":[[9],[9],[8]]}");
+    EXPECT_EQ(ids(s.start), (Ids{2, 5}));
+    EXPECT_TRUE(s.n_banned == 2 && s.forced_end);
+    s = good(bart_like("bart", ",\"force_bos_token_to_be_generated\":true"));
+    EXPECT_EQ(ids(s.start), (Ids{2, 0}));
+}
+
+TEST(HfConfig, WhatCannotBeRunIsRefused)
+{
+    struct {
+        std::string config;
+        const char *generation, *says;
+    } const cases[] = {
+        {bart_like("mbart"), nullptr, "decoder_start_token_id: is missing"},
+        {bart_like("marian"), nullptr, "the usual one is not a token"},
+        {bart_like("pegasus"), nullptr, "m2m_100, t5, mt5"},
+        {t5_like("umt5"), nullptr, "model_type"},
+        {bart_like("bart", ",\"eos_token_id\":[1,2]"), nullptr, "eos_token_id"},
+        {bart_like("bart", ",\"d_model\":25"), nullptr, "duplicate"},
+        {bart_like("bart", ",\"max_position_embeddings\":0"), nullptr, "max_position_embeddings"},
+        {bart_like("marian", ",\"share_encoder_decoder_embeddings\":false"), nullptr,
+         "share_encoder_decoder_embeddings"},
+        {bart_like("marian", ",\"decoder_vocab_size\":90"), nullptr, "decoder_vocab_size"},
+        {bart_like("bart"), "{\"bad_words_ids\":[[3,4]]}", "single tokens"},
+        {bart_like("bart"), "{\"bad_words_ids\":[3]}", "single tokens"},
+        {bart_like("bart"), "{\"bad_words_ids\":7}", "list"},
+        {bart_like("bart"), "{\"suppress_tokens\":[100]}", "token 100"},
+        {bart_like("bart"), "{\"suppress_tokens\":[\"a\"]}", "whole numbers"},
+        {bart_like("bart"), "{\"suppress_tokens\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}",
+         "more tokens"},
+        {bart_like("bart"), "{\"begin_suppress_tokens\":[4]}", "begin_suppress_tokens"},
+        {bart_like("bart"), "{\"forced_bos_token_id\":100}", "forced_bos_token_id: is 100"},
+        {bart_like("bart"), "{\"forced_eos_token_id\":3}", "must be eos_token_id"},
+        {t5_like("t5", ",\"feed_forward_proj\":\"gated-tanh\""), nullptr, "gated-gelu"},
+        {t5_like("t5", ",\"relative_attention_num_buckets\":2"), nullptr, "num_buckets: is 2"},
+        {t5_like("t5", ",\"relative_attention_max_distance\":16"), nullptr, "more than half"},
+        {t5_like("t5", ",\"layer_norm_epsilon\":0"), nullptr, "layer_norm_epsilon: is 0"},
+        {t5_like("t5", ",\"num_decoder_layers\":0"), nullptr, "num_decoder_layers: is 0"},
+    };
+    for (const auto &c : cases) {
+        steti_spec spec;
+        std::string message;
+        EXPECT_NE(parse(c.config, c.generation, &spec, &message), STET_OK) << c.config;
+        EXPECT_NE(message.find(c.says), std::string::npos) << message;
+        EXPECT_NE(message.find("/some/folder"), std::string::npos) << message;
+    }
+}
+
+void keep_line(void *ctx, int32_t level, const char *, const char *line, size_t len)
+{
+    EXPECT_EQ(level, STET_LOG_WARN);
+    static_cast<std::vector<std::string> *>(ctx)->emplace_back(line, len);
+}
+
+TEST(HfConfig, SettingsThatAreNotFollowedAreWarnedOf)
+{
+    std::vector<std::string> lines;
+    steti_log_set_hook(keep_line, &lines, STET_LOG_WARN);
+    good(bart_like("bart"),
+         "{\"min_length\":0,\"no_repeat_ngram_size\":0,\"repetition_penalty\":1.0,"
+         "\"num_beams\":4,\"sequence_bias\":null,\"forced_decoder_ids\":[]}");
+    EXPECT_TRUE(lines.empty()) << lines[0];
+    good(bart_like("bart", ",\"no_repeat_ngram_size\":3"));
+    good(bart_like("bart", ",\"no_repeat_ngram_size\":3"), "{\"repetition_penalty\":1.2}");
+    steti_log_set_hook(nullptr, nullptr, 0);
+    ASSERT_EQ(lines.size(), 2u);
+    EXPECT_NE(lines[0].find("/some/folder/config.json: no_repeat_ngram_size"), std::string::npos);
+    EXPECT_NE(lines[1].find("generation_config.json: repetition_penalty"), std::string::npos);
+}
+
+TEST(HfConfig, TheTokenizerSaysWhereTheLanguageStands)
+{
+    struct {
+        const char *type, *tokenizer;
+        steti_language_place place;
+        const char *language;
+    } const cases[] = {
+        {"mbart", "{\"tokenizer_class\":\"MBartTokenizer\",\"src_lang\":\"en_XX\"}",
+         STETI_LANGUAGE_LAST, "en_XX"},
+        {"mbart", "{\"tokenizer_class\":\"MBart50TokenizerFast\",\"src_lang\":\"ro_RO\"}",
+         STETI_LANGUAGE_FIRST, "ro_RO"},
+        {"m2m_100", "{\"tokenizer_class\":\"M2M100Tokenizer\",\"src_lang\":\"en\"}",
+         STETI_LANGUAGE_FIRST, "en"},
+        {"m2m_100", "{\"tokenizer_class\":\"NllbTokenizer\",\"src_lang\":\"eng_Latn\"}",
+         STETI_LANGUAGE_FIRST, "eng_Latn"},
+        {"m2m_100", "{\"tokenizer_class\":\"NllbTokenizer\",\"legacy_behaviour\":true}",
+         STETI_LANGUAGE_LAST, ""},
+        {"m2m_100", "{\"src_lang\":\"a name that is longer than any language\"}",
+         STETI_LANGUAGE_FIRST, ""},
+        {"bart", "{\"tokenizer_class\":\"MBart50Tokenizer\",\"src_lang\":\"en\"}",
+         STETI_LANGUAGE_NONE, ""},
+    };
+    for (const auto &c : cases) {
+        steti_spec s = good(bart_like(c.type, ",\"decoder_start_token_id\":2"));
+        ASSERT_EQ(steti_spec_parse_tokenizer(c.tokenizer, std::strlen(c.tokenizer), "/some/folder",
+                                             &s, nullptr),
+                  STET_OK);
+        EXPECT_EQ(s.language_place, c.place) << c.tokenizer;
+        EXPECT_STREQ(s.source_language, c.language);
+    }
+    steti_spec s = good(bart_like("m2m_100"));
+    EXPECT_EQ(steti_spec_parse_tokenizer("{", 1, "/some/folder", &s, nullptr), STET_E_FORMAT);
+}
+
+} // namespace
