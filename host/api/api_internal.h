@@ -71,6 +71,9 @@ struct api_plan {
 stet_status api_plan_engine(const stet_model *m, struct api_options *o,
                             const struct steti_backend *backend, struct api_plan *plan,
                             stet_error *err);
+/* The smallest memory_limit for an engine of `engine` bytes: what is needed whatever requests come,
+ * and the least that these must have. */
+size_t api_least_memory(const stet_model *m, const struct api_options *o, size_t engine);
 int api_threads(const struct api_options *o);
 
 /* A handle exists, or will in a moment: it is too late for hooks. */

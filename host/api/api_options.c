@@ -162,7 +162,11 @@ static stet_status set_window(struct api_options *o, const char *key, const char
 static stet_status set_batch(struct api_options *o, const char *key, const char *value,
                              stet_error *err)
 {
-    return parse_int(key, value, 1, API_MAX_BATCH_TOKENS, &o->batch_size, err);
+    if (parse_int(key, value, 1, API_MAX_BATCH_TOKENS, &o->batch_size, NULL) != STET_OK) {
+        return wrong(key, value, "a whole number from 1 to 1024, with batch_type tokens to 65536",
+                     err);
+    }
+    return STET_OK;
 }
 
 static stet_status set_batch_type(struct api_options *o, const char *key, const char *value,
@@ -180,7 +184,7 @@ static stet_status resolve_batch(struct api_options *o, stet_error *err)
     if (!o->counts_tokens && o->batch_size > API_MAX_BATCH) {
         return steti_fail(err, STET_E_INVALID,
                           "option batch_size: \"%d\" is not possible, use a whole number from 1 to "
-                          "%d, or batch_type tokens",
+                          "%d, or option batch_type tokens",
                           o->batch_size, API_MAX_BATCH);
     }
     if (o->counts_tokens) {

@@ -37,11 +37,15 @@ static size_t working_bytes(const struct api_options *o)
     return WORKING_BYTES + WORKING_BYTES_A_TOKEN * ((size_t)o->max_input + (size_t)o->max_output);
 }
 
-/* The memory that is needed whatever requests come, and the least that these must have. */
+size_t api_least_memory(const stet_model *m, const struct api_options *o, size_t engine)
+{
+    return m->bytes + engine + working_bytes(o) + LEAST_REQUEST_BYTES;
+}
+
 static stet_status check_memory(const stet_model *m, const struct api_options *o, size_t engine,
                                 stet_error *err)
 {
-    size_t total = m->bytes + engine + working_bytes(o) + LEAST_REQUEST_BYTES;
+    size_t total = api_least_memory(m, o, engine);
     if (o->memory_limit != 0 && total > o->memory_limit) {
         return steti_fail(err, STET_E_NOMEM,
                           "memory_limit is %zu bytes, but %zu are needed (model %zu, engine %zu, "

@@ -17,7 +17,7 @@ struct report {
     uint64_t parameters;
     char tokenizer[48];
     int pieces;
-    size_t weight_bytes, engine_bytes;
+    size_t weight_bytes, engine_bytes, least_bytes;
     char backend[64];
 };
 
@@ -76,6 +76,7 @@ static stet_status examine_engine(struct report *r, const stet_model *m)
     memcpy(r->backend, caps.name, sizeof r->backend);
     st = api_plan_engine(m, &r->options, b, &plan, &r->error);
     r->engine_bytes = plan.bytes;
+    r->least_bytes = api_least_memory(m, &r->options, plan.bytes);
     m->ops->close(b);
     return st;
 }
@@ -139,6 +140,8 @@ static stet_status write_text(const struct report *r, struct steti_buf *b, stet_
     STETI_TRY(steti_buf_printf(b, err, "%-18s %.1f MB for %d sentences of %d tokens in flight\n",
                                "memory, engine", (double)r->engine_bytes / 1e6,
                                r->options.batch_size, r->options.max_input));
+    STETI_TRY(steti_buf_printf(b, err, "%-18s %zu bytes is the least memory_limit for it\n",
+                               "memory, in all", r->least_bytes));
     return steti_buf_printf(b, err, "%-18s yes\n", "can be run");
 }
 
@@ -191,8 +194,10 @@ static stet_status write_json(const struct report *r, struct steti_buf *b, stet_
         STETI_TRY(steti_buf_puts(b, ",", err));
         STETI_TRY(json_text(b, "device", r->backend, err));
         STETI_TRY(steti_buf_printf(b, err,
-                                   ",\"weight_bytes\":%zu,\"engine_bytes\":%zu,\"batch_size\":%d",
-                                   r->weight_bytes, r->engine_bytes, r->options.batch_size));
+                                   ",\"weight_bytes\":%zu,\"engine_bytes\":%zu,"
+                                   "\"least_memory_limit\":%zu,\"batch_size\":%d",
+                                   r->weight_bytes, r->engine_bytes, r->least_bytes,
+                                   r->options.batch_size));
     }
     return steti_buf_puts(b, "}\n", err);
 }

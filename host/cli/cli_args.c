@@ -68,7 +68,8 @@ static const struct steti_option_spec table[] = {
         "first difference."),
     CHOICE(
         "stats", stats, "text|json", STETI_STATS_TEXT, 1, "[=FORMAT]",
-        "At the end write counts, times and memory to standard error, as text (default) or json."),
+        "At the end write counts, times and memory to standard error, as text (default) or, with "
+        "--stats=json, as JSON."),
     CHOICE(
         "color", color, "auto|always|never", STETI_WHEN_AUTO, 0, "WHEN",
         "Colours in --edits=text: auto (default: on a terminal, unless NO_COLOR is set), always or "
