@@ -57,8 +57,8 @@ clang_tests() {
 # Without the long sweeps over settings: instrumented they take many minutes, and other tests reach the same code.
 asan_tests() {
     build cpu-asan
-    ctest --test-dir build-asan -E 'EqualsGreedyInEverySetting|DraftsAndBatchesChangeNoBit|Ledger|Forced|RowsDoNotSeeEachOther' -j "$jobs" \
-        --output-on-failure --no-tests=error
+    local long='EqualsGreedyInEverySetting|DraftsAndBatchesChangeNoBit|Ledger|Forced|RowsDoNotSeeEachOther'
+    ctest --test-dir build-asan -E "$long" -j "$jobs" --output-on-failure --no-tests=error
 }
 
 tsan_tests() {
