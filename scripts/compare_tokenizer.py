@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Compares stet's tokenizer with the sentencepiece library, text by text.
+"""Compares stet's tokenizers with the reference libraries, text by text.
 
     scripts/compare_tokenizer.py --driver build/tests/spm_dump --text lines.txt --lines 200000 MODEL...
 
-For every model, each line of the text file is encoded by both. Hostile and random texts
-(tokenizer_texts.py) and the first --full lines are compared in more than their ids: source offsets of
-every piece, and the decoded text. Exit status 1 if anything differs. Needs the Python package sentencepiece.
+MODEL is a SentencePiece file or a tokenizer.json. Each line of the text file is encoded by both, and with --mixed so
+are generated texts of many languages. Hostile and random texts (tokenizer_texts.py) and the first --full lines are
+compared in more than their ids: the decoded text, and for SentencePiece files the source offsets of every piece. Of a
+tokenizer.json the text that all ids decode to is compared. Exit status 1 if anything differs. Needs the Python packages
+sentencepiece and, for tokenizer.json files, tokenizers.
 """
 
 import argparse
@@ -91,6 +93,21 @@ def compare_full(sp, driver, model, texts, report):
     return differ
 
 
+def compare_json(driver, model, texts, report):
+    import json_oracle  # not everybody has the package that it needs
+    oracle = json_oracle.JsonOracle(model)
+    differ = 0
+    for at in range(0, len(texts), 20000):
+        part = texts[at:at + 20000]
+        for text, line, want in zip(part, run_driver(driver, model, part, True), oracle.encode(part)):
+            ids, _, decoded, _ = line.split("\t")
+            want_text = oracle.decode(want).hex()
+            if (ids, decoded) != (" ".join(map(str, want)), want_text):
+                differ += 1
+                report(text, line, (want, want_text))
+    return differ
+
+
 def read_lines(path, count):
     with open(path, "rb") as f:
         return [line.rstrip(b"\n") for _, line in zip(range(count), f)]
@@ -103,10 +120,12 @@ def main():
     ap.add_argument("--lines", type=int, default=200000)
     ap.add_argument("--full", type=int, default=10000, help="lines whose offsets and decoded text are compared too")
     ap.add_argument("--random", type=int, default=20000, help="random texts")
+    ap.add_argument("--mixed", type=int, default=0, help="generated texts of many languages, beside the lines")
     ap.add_argument("models", nargs="+")
     args = ap.parse_args()
     hostile = tokenizer_texts.all_texts(args.random)
     lines = read_lines(args.text, args.lines) if args.text else []
+    lines += tokenizer_texts.mixed_texts(args.mixed, seed=22)
     shown = total = 0
 
     def report(text, got, want):
@@ -116,6 +135,12 @@ def main():
         shown += 1
 
     for model in args.models:
+        if model.endswith(".json"):
+            differ = compare_json(args.driver, model, hostile + lines, report)
+            total += differ
+            print(f"{model}: {len(lines)} lines, {len(hostile)} hostile and random texts, all decoded: "
+                  f"{differ} differences", flush=True)
+            continue
         sp = sentencepiece.SentencePieceProcessor(model_file=model)
         full = hostile + lines[:args.full]
         differ = compare_full(sp, args.driver, model, full, report)

@@ -90,6 +90,36 @@ def make_tokenizer_models():
         write("fuzz_tokenizer_model", f"seed_{name}", fixture("tokenizer", f"{name}.model"))
 
 
+def small_json(name, pieces):
+    """A fixture with the first pieces of its vocabulary: the fuzzer gets further with little text."""
+    data = json.loads(fixture("tokenizer", f"{name}.json"))
+    model = data["model"]
+    if isinstance(model["vocab"], list):
+        model["vocab"] = model["vocab"][:pieces]
+    else:
+        model["vocab"] = {k: v for k, v in model["vocab"].items() if v < pieces}
+        known = model["vocab"]
+        split = [m.split(" ") if isinstance(m, str) else m for m in model["merges"]]
+        model["merges"] = [m for m, (a, b) in zip(model["merges"], split) if a in known and b in known
+                           and a + b in known]
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def make_tokenizer_json():
+    for name in ("bpe_bart", "bpe_prefix", "bpe_marks", "uni_t5", "uni_xlmr", "uni_first"):
+        write("fuzz_tokenizer_json", f"seed_{name}", small_json(name, 300 if name.startswith("bpe") else 40))
+    steps = [{"type": "Replace", "pattern": {"String": " "}, "content": "_"}, {"type": "Prepend", "prepend": "_"},
+             {"type": "Strip", "strip_left": True, "strip_right": True}]
+    tiny = {"added_tokens": [{"id": 9, "content": "a b", "single_word": True, "lstrip": True, "rstrip": True,
+                              "normalized": True, "special": False}],
+            "truncation": {"max_length": 9, "stride": 1}, "padding": {"strategy": {"Fixed": 3}},
+            "normalizer": {"type": "Sequence", "normalizers": steps},
+            "post_processor": {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]},
+            "decoder": {"type": "Fuse"},
+            "model": {"unk_token": "u", "vocab": {"u": 0, "a": 1, "b": 2, "ab": 3}, "merges": ["a b"]}}
+    write("fuzz_tokenizer_json", "seed_tiny", json.dumps(tiny).encode())
+
+
 def make_texts():
     texts = {
         "plain": b"She go to school. He said \"hello\" to Dr. Smith at 5 p.m. yesterday!",
@@ -100,6 +130,8 @@ def make_texts():
         "spaces": b"  two  spaces \t tab\x00nul   ",
         "control": b"</s> <unk> <0x41> \xe2\x96\x81 <pad>",
         "repeats": b"aaaa " * 40 + b"." * 30,
+        "added": b" http:// ...! don't ... <sep> adon't \xef\xac\x81x <mask> http://http://",
+        "clusters": "e\u0301 \u0915\u094d\u0937 \U0001f468\u200d\U0001f469 \u00a9\u200d\u00ae \r\n \u0600a".encode(),
     }
     for target in ("fuzz_text", "fuzz_tokenizer_text"):
         for name, text in texts.items():
@@ -122,6 +154,7 @@ def main():
     make_config()
     make_json()
     make_tokenizer_models()
+    make_tokenizer_json()
     make_texts()
     make_replays()
 

@@ -104,5 +104,44 @@ def random_texts(count, seed=20, longest=30):
     return texts
 
 
+WORDS = """\
+the of and to in is that it was for on with he as you do at this but his by from they we say her she
+or will an my Haus größer über Äpfel Straße Donaudampfschifffahrt kůň žluťoučký řeka příliš ěšč
+đường Việt İstanbul ışık niño ¿qué déjà слово Йогурт день мир Беларусь λόγος ΟΔΟΣ 中文 我们 图书馆 東京 カタカナ
+ひらがな 한국어 한글 مرحبا كِتَابٌ שלום नमस्ते क्षेत्र ภาษาไทย தமிழ் ქართული I'm you've they'll don't he'd
+it's we're 'tis o'clock rock'n'roll isn’t 3.14 1,000,000 2024-11-26 42nd ½ Ⅷ ٣٤ 三 if(x==0){return;}
+a[i]+=b->c; def f(self,x): /* c */ </div> <a href="#"> https://example.org/?q=1&r=%20 foo_bar
+__init__ C++ #include 😀 👨‍👩‍👧 👍🏽 ❤️ 🇩🇪 1️⃣ ©‍® ™ €5 — … “q” «q» ... ?! -- <sep> <mask>
+""".replace("\n", " ").strip().split(" ")
+GAPS = [" "] * 12 + ["", "", "  ", "   ", "\t", "\n", "\n\n", "\r\n", " \n", "\u00a0", "\u3000", "\u200b",
+                     " \u00a0 ", "\u2028"]
+# Where the characters of random words come from: every script and kind of sign that a rule may ask for.
+BLOCKS = [(0x20, 0x7F), (0xA0, 0x250), (0x2B0, 0x370), (0x370, 0x530), (0x590, 0x700), (0x900, 0xE00), (0xE00, 0x1100),
+          (0x1100, 0x1200), (0x1E00, 0x2000), (0x2000, 0x2070), (0x2070, 0x2800), (0x3000, 0x3100), (0x4E00, 0x9FFF),
+          (0xA000, 0xAC00), (0xAC00, 0xD7A4), (0xF900, 0xFE00), (0xFE00, 0x10000), (0x10000, 0x12000),
+          (0x1D400, 0x1D800), (0x1E800, 0x1F000), (0x1F000, 0x1FB00), (0x20000, 0x2A6DF), (0x0, 0x110000)]
+
+
+def random_word(rng):
+    low, high = rng.choice(BLOCKS)
+    chars = [rng.randrange(low, high) for _ in range(rng.randint(1, 4))]
+    if rng.random() < 0.3:
+        chars.insert(rng.randint(0, len(chars)), rng.choice([0x301, 0x308, 0x20D0, 0x200D, 0xFE0F, 0x94D, 0x600]))
+    return "".join(chr(c) for c in chars if not 0xD800 <= c < 0xE000)
+
+
+def mixed_texts(count, seed=21, longest=8):
+    """Words of many languages, numbers, code and random characters, with odd white space between them."""
+    rng = random.Random(seed)
+    texts = []
+    for i in range(count):
+        parts = []
+        for _ in range(rng.randint(1, longest)):
+            parts += [random_word(rng) if rng.random() < 0.25 else rng.choice(WORDS), rng.choice(GAPS)]
+        text = "".join(parts[:-1] if rng.random() < 0.8 else parts).encode()
+        texts.append(text + rng.choice(BROKEN) + b"x" if i % 16 == 0 else text)
+    return texts
+
+
 def all_texts(random_count=120):
     return [t.encode() for t in ORDINARY] + HOSTILE + random_texts(random_count)

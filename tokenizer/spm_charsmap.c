@@ -106,8 +106,8 @@ void steti_spm_charsmap_close(struct steti_spm_charsmap *c)
     memset(c, 0, sizeof *c);
 }
 
-size_t steti_spm_charsmap_match(const struct steti_spm_charsmap *c, const char *s, size_t n,
-                                const char **text)
+static size_t match(const struct steti_spm_charsmap *c, const char *s, size_t n, int shortest,
+                    const char **text)
 {
     size_t best = 0;
     uint32_t pos, unit;
@@ -116,7 +116,7 @@ size_t steti_spm_charsmap_match(const struct steti_spm_charsmap *c, const char *
     }
     n = n < STETI_SPM_MAX_RULE_KEY ? n : STETI_SPM_MAX_RULE_KEY;
     pos = unit_offset(c->units[0]);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && !(shortest && (best > 0 || s[i] == '\0')); i++) {
         pos ^= (unsigned char)s[i];
         if (pos >= c->n_units) {
             break;
@@ -133,4 +133,16 @@ size_t steti_spm_charsmap_match(const struct steti_spm_charsmap *c, const char *
         }
     }
     return best;
+}
+
+size_t steti_spm_charsmap_match(const struct steti_spm_charsmap *c, const char *s, size_t n,
+                                const char **text)
+{
+    return match(c, s, n, 0, text);
+}
+
+size_t steti_spm_charsmap_first(const struct steti_spm_charsmap *c, const char *s, size_t n,
+                                const char **text)
+{
+    return match(c, s, n, 1, text);
 }

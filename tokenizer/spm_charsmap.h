@@ -11,4 +11,8 @@
 size_t steti_spm_charsmap_match(const struct steti_spm_charsmap *c, const char *s, size_t n,
                                 const char **text);
 
+/* The shortest such rule: what tokenizer.json files make of the same rules. It ends at a NUL. */
+size_t steti_spm_charsmap_first(const struct steti_spm_charsmap *c, const char *s, size_t n,
+                                const char **text);
+
 #endif

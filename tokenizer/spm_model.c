@@ -37,8 +37,8 @@ static stet_status check_kind(const struct steti_spm_proto *p, stet_error *err)
     return STET_OK;
 }
 
-/* The value of "<0x41>", or -1. Upper-case digits only, as the format has them. */
-static int byte_of(const char *s, size_t len)
+/* Upper-case digits only, as the format has them. */
+int steti_spm_byte_of(const char *s, size_t len)
 {
     static const char digits[] = "0123456789ABCDEF";
     const char *hi, *lo;
@@ -63,7 +63,7 @@ static stet_status set_unknown(struct copy_state *c, int32_t id, stet_error *err
 static stet_status set_byte(struct copy_state *c, int32_t id, const struct steti_spm_view *text,
                             stet_error *err)
 {
-    int byte = byte_of(text->data, text->len);
+    int byte = steti_spm_byte_of(text->data, text->len);
     if (!c->m->byte_fallback) {
         return steti_fail(err, STET_E_FORMAT,
                           "%s: piece %d is a byte piece, but byte_fallback is off", c->name,

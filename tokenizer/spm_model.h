@@ -83,4 +83,7 @@ stet_status steti_spm_model_open(const void *data, size_t len, const char *name,
                                  struct steti_spm_model *out, stet_error *err);
 void steti_spm_model_close(struct steti_spm_model *m); /* legal on a zeroed model */
 
+/* The value of "<0x41>", or -1. */
+int steti_spm_byte_of(const char *s, size_t len);
+
 #endif

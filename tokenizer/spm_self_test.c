@@ -21,7 +21,7 @@ static int next_word(const struct steti_spm_view *list, size_t *pos, struct stet
     if (*pos > list->len) {
         return 0;
     }
-    word->data = list->data + *pos;
+    word->data = list->len > 0 ? list->data + *pos : ""; /* data may be NULL: not in the file */
     space = *pos < list->len ? memchr(word->data, ' ', list->len - *pos) : NULL;
     word->len = space != NULL ? (size_t)(space - word->data) : list->len - *pos;
     *pos += word->len + 1;

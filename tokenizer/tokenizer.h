@@ -31,8 +31,7 @@ struct steti_pieces {
 };
 void steti_pieces_free(struct steti_pieces *p);
 
-/* Opens the tokenizer of a model folder: spiece.model, else sentencepiece.bpe.model, else
- * tokenizer.model.
+/* Opens the tokenizer of a model folder; README.md has the table of files and their order.
  * STET_E_IO: none of them is there or it cannot be read (message lists the names tried).
  * STET_E_FORMAT: the file is broken (message: path and offset or field).
  * STET_E_MODEL: the file asks for something that is not supported (message: what). */
@@ -41,6 +40,9 @@ stet_status steti_tokenizer_open(const char *folder, struct steti_tokenizer **ou
 /* The same from memory; `name` is used in messages. The bytes are not needed after the call. */
 stet_status steti_tokenizer_open_spm(const void *data, size_t len, const char *name,
                                      struct steti_tokenizer **out, stet_error *err);
+/* The same for the text of a tokenizer.json. */
+stet_status steti_tokenizer_open_json(const void *data, size_t len, const char *name,
+                                      struct steti_tokenizer **out, stet_error *err);
 void steti_tokenizer_close(struct steti_tokenizer *t); /* NULL is legal */
 
 /* Appends the pieces of text[0..len) to out (out->len grows; without end-of-sentence token). Any
@@ -64,11 +66,25 @@ int32_t steti_tokenizer_eos_id(const struct steti_tokenizer *t);
 int32_t steti_tokenizer_bos_id(const struct steti_tokenizer *t);
 int32_t steti_tokenizer_pad_id(const struct steti_tokenizer *t);
 
-/* The piece as stored (U+2581 marks a word boundary), its length in *len; NULL for an id out of
- * range. */
+/* The piece as stored (the mark of a word boundary is U+2581 or another sign, as the file has it),
+ * its length in *len; NULL for an id out of range. */
 const char *steti_tokenizer_piece(const struct steti_tokenizer *t, int32_t id, size_t *len);
 
-/* "sentencepiece unigram", "sentencepiece bpe"; static storage. */
+/* A piece as text, whatever the kind of the tokenizer. */
+struct steti_piece_info {
+    const char *text; /* in the tokenizer's memory; without the mark in front. Pieces of bytes may
+                           hold a part of a character. Marks inside are as stored. */
+    size_t len;
+    const char *stored; /* as steti_tokenizer_piece */
+    size_t stored_len;
+    int begins_word; /* a mark of a word boundary (a space) stood in front */
+    int is_control;  /* text never becomes it, or its text is a name: control, unknown, <0x41> */
+};
+/* Legal for every id in [0, vocab_size); an id without a piece is an empty control piece. */
+void steti_tokenizer_piece_info(const struct steti_tokenizer *t, int32_t id,
+                                struct steti_piece_info *out);
+
+/* "sentencepiece unigram", "sentencepiece bpe", "byte-level bpe", ...; static storage. */
 const char *steti_tokenizer_kind(const struct steti_tokenizer *t);
 
 #endif

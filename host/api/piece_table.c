@@ -6,7 +6,7 @@
 #include "alloc.h"
 #include "utf8.h"
 
-#define WORD_BOUNDARY 0x2581 /* how a SentencePiece piece says "white space stands before me" */
+#define WORD_BOUNDARY 0x2581 /* marks inside pieces: white space */
 
 /* Scripts that are written without spaces: each character may begin a word. */
 static int is_unspaced(uint32_t cp)
@@ -33,15 +33,15 @@ static uint16_t first_of(uint32_t cp)
     return (uint16_t)(x != 0 ? x : 1);
 }
 
-static struct steti_draft_piece describe(const char *text, size_t len)
+static struct steti_draft_piece describe(const struct steti_piece_info *info)
 {
-    struct steti_draft_piece p = {0, 0, 0};
+    struct steti_draft_piece p = {info->begins_word ? STETI_PIECE_WORD : 0, 0, 0};
+    const char *text = info->text;
+    size_t len = info->len;
     uint32_t cp;
     for (size_t at = 0; at < len;) {
         int n = steti_utf8_decode(text + at, len - at, &cp);
-        if (cp == WORD_BOUNDARY) {
-            p.flags |= at == 0 ? STETI_PIECE_WORD : 0;
-        } else {
+        if (cp != WORD_BOUNDARY && cp != ' ') {
             p.flags |= p.first == 0 && is_unspaced(cp) ? STETI_PIECE_WORD : 0;
             p.flags |= is_alnum(cp) ? STETI_PIECE_ALNUM : 0;
             p.first = p.first != 0 ? p.first : first_of(cp);
@@ -65,17 +65,6 @@ static int stands_alone(const char *text, size_t len)
         at += (size_t)(n > 0 ? n : -n);
     }
     return len > 0;
-}
-
-static int has_mark(const char *text, size_t len)
-{
-    return len >= 3 && memcmp(text, "\xE2\x96\x81", 3) == 0;
-}
-
-/* Control pieces and single bytes are written <like_this>; the text never holds them. */
-static int is_control(const char *text, size_t len)
-{
-    return len > 2 && text[0] == '<' && text[len - 1] == '>';
 }
 
 static int by_text(const void *pa, const void *pb)
@@ -114,16 +103,15 @@ static stet_status read_spelling(struct piece_table *t, const struct steti_token
     }
     inner = t->texts + t->n;
     for (int i = 0; i < t->n; i++) {
-        size_t len = 0;
-        const char *text = steti_tokenizer_piece(tokenizer, i, &len);
-        int skipped = has_mark(text, len) ? 3 : 0;
+        struct steti_piece_info info;
+        steti_tokenizer_piece_info(tokenizer, i, &info);
         t->texts[i].id = i;
-        if (is_control(text, len) || len > INT16_MAX) {
+        if (info.is_control || info.len > INT16_MAX) {
             continue;
         }
-        t->texts[i].data = text + skipped;
-        t->texts[i].len = (int)len - skipped;
-        if (skipped == 0 && len > 0) {
+        t->texts[i].data = info.text;
+        t->texts[i].len = (int)info.len;
+        if (!info.begins_word && info.len > 0) {
             inner[n_inner++] = t->texts[i];
         }
     }
@@ -143,11 +131,11 @@ stet_status piece_table_init(struct piece_table *t, const struct steti_tokenizer
     }
     t->n = n;
     for (int i = 0; i < n; i++) {
-        size_t len = 0;
-        const char *text = steti_tokenizer_piece(tokenizer, i, &len);
-        t->data[i] = describe(text, len);
+        struct steti_piece_info info;
+        steti_tokenizer_piece_info(tokenizer, i, &info);
+        t->data[i] = describe(&info);
         words += t->data[i].flags & STETI_PIECE_WORD;
-        t->data[i].flags |= stands_alone(text, len) ? STETI_PIECE_WORD : 0;
+        t->data[i].flags |= stands_alone(info.text, info.len) ? STETI_PIECE_WORD : 0;
     }
     if (words < n / 100 + 1) { /* word boundaries are marked in another way, or not at all */
         piece_table_free(t);

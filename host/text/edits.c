@@ -67,12 +67,13 @@ static size_t count_visible(const char *s, size_t n)
 static int is_tied_to_next(const struct extraction *x, size_t i)
 {
     const struct steti_piece *p = &x->in->pieces[i];
-    size_t shown = count_visible(x->in->src + p->begin, p->end - p->begin), n;
-    const char *text = steti_tokenizer_piece(x->in->tokenizer, p->id, &n);
-    if (p->id == steti_tokenizer_unk_id(x->in->tokenizer) || text == NULL) {
+    size_t shown = count_visible(x->in->src + p->begin, p->end - p->begin);
+    struct steti_piece_info info;
+    if (p->id == steti_tokenizer_unk_id(x->in->tokenizer)) {
         return shown == 0;
     }
-    return count_visible(text, n) > shown;
+    steti_tokenizer_piece_info(x->in->tokenizer, p->id, &info);
+    return count_visible(info.text, info.len) > shown;
 }
 
 /* 1 if something changes between pieces i - 1 and i. */

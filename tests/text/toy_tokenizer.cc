@@ -202,14 +202,11 @@ std::string Normalize(const std::string &text)
 
 extern "C" {
 
-const char *steti_tokenizer_piece(const steti_tokenizer *, int32_t id, size_t *len)
+void steti_tokenizer_piece_info(const steti_tokenizer *, int32_t id, steti_piece_info *out)
 {
-    if (id < 0 || id >= toy::VocabSize()) {
-        return nullptr;
-    }
     const std::string &s = Vocabulary()[static_cast<size_t>(id)];
-    *len = s.size();
-    return s.data();
+    size_t mark = s.compare(0, 3, kMark) == 0 ? 3 : 0;
+    *out = {s.data() + mark, s.size() - mark, s.data(), s.size(), mark > 0, 0};
 }
 
 int32_t steti_tokenizer_vocab_size(const steti_tokenizer *)

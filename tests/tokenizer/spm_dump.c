@@ -1,5 +1,5 @@
-/* spm_dump.c - encodes texts with a SentencePiece model and prints what came out, for
- * scripts/compare_tokenizer.py.
+/* spm_dump.c - encodes texts with a tokenizer and prints what came out, for
+ * scripts/compare_tokenizer.py. MODEL is a SentencePiece file, a tokenizer.json or a folder.
  *
  *   spm_dump [--records] [--full] MODEL < texts > ids
  *
@@ -106,10 +106,27 @@ static int run(const struct steti_tokenizer *t, int records, int full)
     return st == STET_OK ? 0 : 2;
 }
 
+static stet_status open_model(const char *path, struct steti_tokenizer **t, stet_error *err)
+{
+    struct steti_file_map map;
+    size_t n = strlen(path);
+    stet_status st;
+    if (!steti_file_exists(path)) {
+        return steti_tokenizer_open(path, t, err);
+    }
+    st = steti_file_map_open(path, (size_t)1 << 30, &map, err);
+    if (st == STET_OK) {
+        st = n > 5 && strcmp(path + n - 5, ".json") == 0
+                 ? steti_tokenizer_open_json(map.data, map.len, path, t, err)
+                 : steti_tokenizer_open_spm(map.data, map.len, path, t, err);
+        steti_file_map_close(&map);
+    }
+    return st;
+}
+
 int main(int argc, char **argv)
 {
     struct steti_tokenizer *t = NULL;
-    struct steti_file_map map;
     stet_error err = {.struct_size = sizeof err};
     int records = 0, full = 0, rc, i = 1;
     for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
@@ -120,12 +137,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: spm_dump [--records] [--full] MODEL < texts\n");
         return 1;
     }
-    if (steti_file_map_open(argv[i], (size_t)1 << 30, &map, &err) != STET_OK ||
-        steti_tokenizer_open_spm(map.data, map.len, argv[i], &t, &err) != STET_OK) {
+    if (open_model(argv[i], &t, &err) != STET_OK) {
         fprintf(stderr, "%s\n", err.message);
         return 2;
     }
-    steti_file_map_close(&map);
     rc = run(t, records, full);
     steti_tokenizer_close(t);
     return rc;

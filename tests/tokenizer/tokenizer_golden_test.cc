@@ -1,54 +1,8 @@
 // Against the sentencepiece library's own answers (scripts/make_tokenizer_fixtures.py).
 #include "tokenizer_support.h"
 
-#include <sstream>
-
 namespace
 {
-
-std::vector<std::string> split(const std::string &s, char at)
-{
-    std::vector<std::string> out;
-    std::stringstream in(s);
-    for (std::string part; std::getline(in, part, at);) {
-        out.push_back(part);
-    }
-    if (!s.empty() && s.back() == at) {
-        out.emplace_back();
-    }
-    return out;
-}
-
-template <typename T> std::vector<T> numbers(const std::string &s)
-{
-    std::vector<T> out;
-    std::stringstream in(s);
-    for (T v; in >> v;) {
-        out.push_back(v);
-    }
-    return out;
-}
-
-std::string unescape(const std::string &s)
-{
-    std::string out;
-    for (size_t i = 0; i < s.size(); i++) {
-        if (s[i] == '\\') {
-            out += static_cast<char>(std::stoi(s.substr(i + 2, 2), nullptr, 16));
-            i += 3;
-        } else {
-            out += s[i];
-        }
-    }
-    return out;
-}
-
-std::vector<std::string> lines_of(const std::string &name)
-{
-    std::vector<std::string> lines = split(read_file(fixture(name)), '\n');
-    lines.pop_back(); // the file ends with a line end
-    return lines;
-}
 
 class Golden : public testing::TestWithParam<const char *>
 {

@@ -1,22 +1,10 @@
-// Long and awkward texts, memory that runs out, folders, threads.
+// Long and awkward texts, memory that runs out, threads.
 #include "tokenizer_support.h"
 
-#include <cstdio>
-#include <cstdlib>
 #include <thread>
-#include <unistd.h>
 
 namespace
 {
-
-std::string repeat(const std::string &s, size_t n)
-{
-    std::string out;
-    while (n-- > 0) {
-        out += s;
-    }
-    return out;
-}
 
 class LongTexts : public testing::TestWithParam<const char *>
 {
@@ -109,32 +97,6 @@ TEST(TokenizerLimits, DecodingAppendsAndChecksIds)
     steti_buf_free(&b);
 }
 
-uint64_t live_blocks()
-{
-    steti_alloc_stats s;
-    steti_alloc_get_stats(&s);
-    return s.live_count;
-}
-
-// Fails the 1st, 2nd, ... allocation of one run of `work`, until it passes. `work` returns a status
-// and must leave nothing behind.
-template <typename F> void fail_each_allocation(bool sticky, F work)
-{
-    for (uint64_t n = 1;; n++) {
-        uint64_t before = live_blocks();
-        steti_alloc_fail_nth(n, sticky);
-        stet_status st = work();
-        steti_alloc_fail_nth(0, 0);
-        ASSERT_EQ(live_blocks(), before) << "allocation " << n;
-        if (st == STET_OK) {
-            ASSERT_GT(n, 1u);
-            return;
-        }
-        ASSERT_EQ(st, STET_E_NOMEM) << "allocation " << n;
-        ASSERT_LT(n, 10000u);
-    }
-}
-
 class OutOfMemory : public testing::TestWithParam<const char *>
 {
 };
@@ -192,75 +154,6 @@ INSTANTIATE_TEST_SUITE_P(Models, OutOfMemory,
                          [](const testing::TestParamInfo<const char *> &i) {
                              return std::string(i.param);
                          });
-
-class Folder : public testing::Test
-{
-  protected:
-    std::string path;
-    std::vector<std::string> files;
-    stet_error err = {};
-    steti_tokenizer *t = nullptr;
-
-    void SetUp() override
-    {
-        std::string name = testing::TempDir() + "stet_tokenizer_XXXXXX";
-        ASSERT_NE(mkdtemp(name.data()), nullptr);
-        path = name;
-        err.struct_size = sizeof err;
-    }
-    void TearDown() override
-    {
-        steti_tokenizer_close(t);
-        for (const std::string &f : files) {
-            unlink(f.c_str());
-        }
-        rmdir(path.c_str());
-    }
-    void put(const std::string &name, const std::string &data)
-    {
-        files.push_back(path + "/" + name);
-        std::ofstream(files.back(), std::ios::binary) << data;
-    }
-};
-
-TEST_F(Folder, NamesAreLookedForInOrder)
-{
-    put("tokenizer.model", read_file(fixture("uni_identity.model")));
-    ASSERT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_OK) << err.message;
-    EXPECT_EQ(steti_tokenizer_vocab_size(t), 1000);
-    steti_tokenizer_close(t);
-    put("spiece.model", read_file(fixture("bpe_rules.model")));
-    ASSERT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_OK) << err.message;
-    EXPECT_EQ(steti_tokenizer_vocab_size(t), 1500);
-}
-
-TEST_F(Folder, AMissingFileIsNamed)
-{
-    EXPECT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_E_IO);
-    EXPECT_NE(std::string(err.message).find("spiece.model"), std::string::npos) << err.message;
-    EXPECT_NE(std::string(err.message).find("tokenizer.model"), std::string::npos) << err.message;
-    EXPECT_EQ(steti_tokenizer_open((path + "/nowhere").c_str(), &t, &err), STET_E_IO);
-}
-
-TEST_F(Folder, ABrokenFileIsNamed)
-{
-    put("spiece.model", read_file(fixture("uni_rules.model")).substr(0, 1000));
-    EXPECT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_E_FORMAT);
-    EXPECT_NE(std::string(err.message).find(path + "/spiece.model"), std::string::npos)
-        << err.message;
-    EXPECT_NE(std::string(err.message).find("offset"), std::string::npos) << err.message;
-}
-
-TEST_F(Folder, OpeningSurvivesEveryFailedAllocation)
-{
-    put("spiece.model", read_file(fixture("uni_identity.model")));
-    fail_each_allocation(false, [&] {
-        steti_tokenizer *k = nullptr;
-        stet_status st = steti_tokenizer_open(path.c_str(), &k, &err);
-        steti_tokenizer_close(k);
-        return st;
-    });
-}
 
 TEST(TokenizerThreads, OneTokenizerServesMany)
 {

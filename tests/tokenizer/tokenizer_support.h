@@ -6,6 +6,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,53 @@ inline std::string fixture(const std::string &name)
     return std::string(STET_FIXTURES) + "/tokenizer/" + name;
 }
 
+// ---- Fixture files: fields between tabs, bytes that are not plain written \\xNN
+
+inline std::vector<std::string> split(const std::string &s, char at)
+{
+    std::vector<std::string> out;
+    std::stringstream in(s);
+    for (std::string part; std::getline(in, part, at);) {
+        out.push_back(part);
+    }
+    if (!s.empty() && s.back() == at) {
+        out.emplace_back();
+    }
+    return out;
+}
+
+template <typename T> std::vector<T> numbers(const std::string &s)
+{
+    std::vector<T> out;
+    std::stringstream in(s);
+    for (T v; in >> v;) {
+        out.push_back(v);
+    }
+    return out;
+}
+
+inline std::string unescape(const std::string &s)
+{
+    std::string out;
+    for (size_t i = 0; i < s.size(); i++) {
+        if (s[i] == '\\') {
+            out += static_cast<char>(std::stoi(s.substr(i + 2, 2), nullptr, 16));
+            i += 3;
+        } else {
+            out += s[i];
+        }
+    }
+    return out;
+}
+
+inline std::vector<std::string> lines_of(const std::string &name)
+{
+    std::vector<std::string> lines = split(read_file(fixture(name)), '\n');
+    lines.pop_back(); // the file ends with a line end
+    return lines;
+}
+
+// A SentencePiece file, or a tokenizer.json: what begins with a brace.
 struct Tokenizer {
     steti_tokenizer *t = nullptr;
     stet_error err = {};
@@ -34,8 +82,14 @@ struct Tokenizer {
     explicit Tokenizer(const std::string &model)
     {
         err.struct_size = sizeof err;
-        status = steti_tokenizer_open_spm(model.data(), model.size(), "test.model", &t, &err);
+        bool json = !model.empty() && model[0] == '{';
+        status = json
+                     ? steti_tokenizer_open_json(model.data(), model.size(), "test.json", &t, &err)
+                     : steti_tokenizer_open_spm(model.data(), model.size(), "test.model", &t, &err);
         EXPECT_EQ(t != nullptr, status == STET_OK);
+    }
+    explicit Tokenizer(steti_tokenizer *opened) : t(opened), status(STET_OK)
+    {
     }
     ~Tokenizer()
     {
@@ -107,6 +161,41 @@ inline void check_laws(const Tokenizer &k, const std::string &text,
 inline void check_laws(const Tokenizer &k, const std::string &text)
 {
     check_laws(k, text, k.encode(text));
+}
+
+inline std::string repeat(const std::string &s, size_t n)
+{
+    std::string out;
+    while (n-- > 0) {
+        out += s;
+    }
+    return out;
+}
+
+inline uint64_t live_blocks()
+{
+    steti_alloc_stats s;
+    steti_alloc_get_stats(&s);
+    return s.live_count;
+}
+
+// Fails the 1st, 2nd, ... allocation of one run of `work`, until it passes. `work` returns a status
+// and must leave nothing behind.
+template <typename F> void fail_each_allocation(bool sticky, F work)
+{
+    for (uint64_t n = 1;; n++) {
+        uint64_t before = live_blocks();
+        steti_alloc_fail_nth(n, sticky);
+        stet_status st = work();
+        steti_alloc_fail_nth(0, 0);
+        ASSERT_EQ(live_blocks(), before) << "allocation " << n;
+        if (st == STET_OK) {
+            ASSERT_GT(n, 1u);
+            return;
+        }
+        ASSERT_EQ(st, STET_E_NOMEM) << "allocation " << n;
+        ASSERT_LT(n, 10000u);
+    }
 }
 
 #endif
