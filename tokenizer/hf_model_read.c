@@ -60,6 +60,19 @@ stet_status steti_hf_read_vocab_object(struct steti_vocab *vocab, const struct s
     return steti_vocab_index(vocab, err);
 }
 
+stet_status steti_hf_read_vocab_file(struct steti_vocab *vocab,
+                                     const struct steti_folder_file *file, stet_error *err)
+{
+    struct steti_json_obj o = {file->path, "", NULL};
+    struct steti_json *doc;
+    stet_status st;
+    STETI_TRY(steti_json_parse((const char *)file->map.data, file->map.len, file->path, &doc, err));
+    o.v = doc;
+    st = steti_hf_read_vocab_object(vocab, &o, doc, err);
+    steti_json_free(doc);
+    return st;
+}
+
 /* ---- BPE ------------------------------------------------------------------------------------- */
 
 static stet_status refuse_text(const struct steti_json_obj *o, const char *key, stet_error *err)

@@ -11,19 +11,6 @@ static const char *const special_names[] = {"<s>",   "<pad>",  "</s>",
                                             "<unk>", "<mask>", "<|endoftext|>"};
 #define N_SPECIAL (sizeof special_names / sizeof special_names[0])
 
-static stet_status read_vocab(struct steti_hf *h, const struct steti_folder_file *file,
-                              stet_error *err)
-{
-    struct steti_json_obj o = {file->path, "", NULL};
-    struct steti_json *doc;
-    stet_status st;
-    STETI_TRY(steti_json_parse((const char *)file->map.data, file->map.len, file->path, &doc, err));
-    o.v = doc;
-    st = steti_hf_read_vocab_object(&h->vocab, &o, doc, err);
-    steti_json_free(doc);
-    return st;
-}
-
 static stet_status add_lines(struct steti_hf_pairs *pairs, const char *s, size_t len,
                              stet_error *err)
 {
@@ -90,7 +77,7 @@ static stet_status build(struct steti_hf *h, const struct steti_tokenizer_folder
                          const struct steti_folder_file *merges, stet_error *err)
 {
     struct steti_json_obj o = {vocab->path, "", NULL};
-    STETI_TRY(read_vocab(h, vocab, err));
+    STETI_TRY(steti_hf_read_vocab_file(&h->vocab, vocab, err));
     STETI_TRY(read_merges(h, merges, err));
     STETI_TRY(mark_special(h, err));
     STETI_TRY(add_stages(h, f->add_prefix_space, err));

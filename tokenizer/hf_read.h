@@ -4,6 +4,7 @@
 
 #include "hf.h"
 #include "json_fields.h"
+#include "tokenizer_files.h"
 
 /* The pattern of GPT-2, RoBERTa and BART; others are refused. */
 #define STETI_GPT2_PATTERN                                                                         \
@@ -15,6 +16,9 @@ stet_status steti_hf_read_model(struct steti_hf *h, const struct steti_json_obj 
 /* Reads {"text": id} into the vocabulary and builds the tree. */
 stet_status steti_hf_read_vocab_object(struct steti_vocab *vocab, const struct steti_json_obj *o,
                                        const struct steti_json *v, stet_error *err);
+/* The same from a vocab.json. */
+stet_status steti_hf_read_vocab_file(struct steti_vocab *vocab,
+                                     const struct steti_folder_file *file, stet_error *err);
 /* hf_added_read.c. Stages must have been read: contents are normalised. */
 stet_status steti_hf_read_added(struct steti_hf *h, const struct steti_json_obj *root,
                                 stet_error *err);

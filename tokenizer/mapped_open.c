@@ -67,21 +67,6 @@ static stet_status read_dict(struct steti_mapped *m, const struct steti_folder_f
     return steti_vocab_index(&m->pieces, err);
 }
 
-/* ---- vocab.json ------------------------------------------------------------------------------ */
-
-static stet_status read_vocab(struct steti_mapped *m, const struct steti_folder_file *file,
-                              stet_error *err)
-{
-    struct steti_json_obj o = {file->path, "", NULL};
-    struct steti_json *doc;
-    stet_status st;
-    STETI_TRY(steti_json_parse((const char *)file->map.data, file->map.len, file->path, &doc, err));
-    o.v = doc;
-    st = steti_hf_read_vocab_object(&m->pieces, &o, doc, err);
-    steti_json_free(doc);
-    return st;
-}
-
 /* ---- One id more ----------------------------------------------------------------------------- */
 
 static stet_status shift(struct steti_mapped *m, const char *spm, stet_error *err)
@@ -133,7 +118,8 @@ static stet_status read_pieces(struct steti_mapped *m, const struct steti_tokeni
     }
     st = steti_folder_file_open(f, name, &file, err);
     if (st == STET_OK) {
-        st = map == STETI_IDS_DICT ? read_dict(m, &file, err) : read_vocab(m, &file, err);
+        st = map == STETI_IDS_DICT ? read_dict(m, &file, err)
+                                   : steti_hf_read_vocab_file(&m->pieces, &file, err);
     }
     steti_folder_file_close(&file);
     return st;

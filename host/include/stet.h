@@ -279,7 +279,7 @@ STET_API stet_status stet_engine_drain(stet_engine *engine, uint64_t deadline_ns
 
 /* Waits for blocking calls in progress on other threads, completes all other requests with
  * STET_E_SHUTDOWN and ends the engine's thread. Does not wait for a running request longer than one
- * decoder pass. */
+ * call of the encoder and one decoder pass take, or, with option verify, one sentence. */
 STET_API void stet_engine_destroy(stet_engine *engine);
 
 #define STET_HEALTH_READY 0

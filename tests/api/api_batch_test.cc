@@ -1,6 +1,6 @@
 // Batches: order, bad requests among good ones, long sentences, and what is passed through
 // untouched.
-#include "api_fixture.h"
+#include "async_fixture.h"
 
 #include <cstring>
 #include <random>
@@ -12,7 +12,7 @@ namespace
 
 TEST(ApiBatch, EqualsItsRequestsAlone)
 {
-    Model m;
+    EditingModel m;
     Engine g(m.handle), alone(m.handle, {{"batch_size", "1"}});
     std::vector<stet_request> requests;
     for (const auto &t : sample_texts()) {
@@ -35,7 +35,7 @@ TEST(ApiBatch, EqualsItsRequestsAlone)
 
 TEST(ApiBatch, BadRequestsDoNotDisturbGoodOnes)
 {
-    Model m;
+    EditingModel m;
     Engine g(m.handle);
     std::string text = "Bace difo guha.";
     std::vector<stet_request> r(7, request(text));
@@ -62,7 +62,7 @@ TEST(ApiBatch, BadRequestsDoNotDisturbGoodOnes)
 
 TEST(ApiBatch, NullsAreRefusedAndResultsCleared)
 {
-    Model m;
+    EditingModel m;
     Engine g(m.handle);
     std::string text = "ba ce";
     stet_request r = request(text);
@@ -83,7 +83,7 @@ TEST(ApiBatch, NullsAreRefusedAndResultsCleared)
 
 TEST(ApiBatch, TextWithoutLettersIsPassedThrough)
 {
-    Model m;
+    EditingModel m;
     Engine g(m.handle);
     for (const std::string &text :
          {std::string("12 + 13 = 25.\n...\n\t"), std::string(5, '\0'), std::string(" \n")}) {
@@ -97,7 +97,7 @@ TEST(ApiBatch, TextWithoutLettersIsPassedThrough)
 // a part.
 TEST(ApiBatch, LongSentencesAreCutIntoParts)
 {
-    Model m;
+    EditingModel m;
     Engine g(m.handle, {{"max_input_length", "16"}});
     std::mt19937 rng(2);
     std::string spaced, solid(3000, 'q');
@@ -123,7 +123,7 @@ TEST(ApiBatch, LongSentencesAreCutIntoParts)
 
 TEST(ApiBatch, ManySentencesInOneRequest)
 {
-    Model m;
+    EditingModel m;
     Engine g(m.handle, {{"max_decoding_length", "8"}, {"batch_size", "16"}});
     std::string text;
     for (int i = 0; i < 700; i++) {
@@ -140,7 +140,7 @@ TEST(ApiBatch, ManySentencesInOneRequest)
 
 TEST(ApiBatch, EngineStatsAreTheSumOfResults)
 {
-    Model m;
+    EditingModel m;
     Engine g(m.handle);
     stet_stats sum{}, total{};
     for (const auto &t : sample_texts()) {

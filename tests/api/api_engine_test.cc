@@ -1,5 +1,5 @@
 // Models and engines: options, limits, order of release, fork, and decoding both ways.
-#include "api_fixture.h"
+#include "async_fixture.h"
 
 #include <clocale>
 #include <cstddef>
@@ -21,12 +21,53 @@ std::string message_of(stet_model *m, Options o)
     return g.err.message;
 }
 
+TEST(ApiEngine, BatchesMayBeCountedInTokens)
+{
+    EditingModel m;
+    const std::string text = sample_texts()[4];
+    const std::string want = correct(Engine(m.handle), text).text();
+    ASSERT_NE(want, text);
+    for (const char *size : {"1", "40", "4096"}) {
+        Engine first(m.handle, {{"batch_type", "tokens"}, {"batch_size", size}});
+        Engine last(m.handle, {{"batch_size", size}, {"batch_type", "tokens"}});
+        ASSERT_EQ(first.status, STET_OK) << first.err.message;
+        ASSERT_EQ(last.status, STET_OK) << last.err.message;
+        EXPECT_EQ(correct(first, text).text(), want);
+        EXPECT_EQ(correct(last, text).text(), want);
+    }
+    Engine many(m.handle, {{"batch_type", "tokens"}, {"batch_size", "65537"}});
+    EXPECT_EQ(many.status, STET_E_INVALID);
+}
+
+// Beside a sentence that is corrected, as it is when it stands alone.
+TEST(ApiEngine, WhatIsNoTextIsPassedThrough)
+{
+    EditingModel m;
+    Engine g(m.handle);
+    const std::string good = "bace difo guha jeki\n", fixed = correct(g, good).text();
+    ASSERT_NE(fixed, good);
+    const std::string others[] = {"ba \xff\xfe ce\n",     "\x80\x81\n",           "ba ce \xc3\n",
+                                  "\xf0\x9f\x98\x80 !\n", "12 \xe2\x80\x94 13\n", "\xc2\xa7 7\n"};
+    for (const auto &other : others) {
+        Result r = correct(g, other + good);
+        EXPECT_EQ(r.text(), other + fixed);
+        EXPECT_EQ(r.sentences().size(), 1u);
+    }
+    EXPECT_EQ(correct(g, "\xc3\xa9t\xc3\xa9\n").sentences().size(), 1u) << "letters";
+}
+
 TEST(ApiEngine, OptionsOutOfRangeAreNamed)
 {
     Model m;
     ASSERT_EQ(m.status, STET_OK) << m.err.message;
     const Options bad = {{"batch_size", "0"},
                          {"batch_size", "1025"},
+                         {"batch_size", "65537"},
+                         {"batch_type", "sentences"},
+                         {"batch_type", ""},
+                         {"queue_size", "0"},
+                         {"queue_tokens", "x"},
+                         {"queue_delay_ms", "-1"},
                          {"batch_size", "8x"},
                          {"batch_size", ""},
                          {"batch_size", "-1"},

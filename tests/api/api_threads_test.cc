@@ -1,5 +1,5 @@
 // Several threads on one engine, several engines on one model, and results shared between threads.
-#include "api_fixture.h"
+#include "async_fixture.h"
 
 #include <thread>
 
@@ -10,7 +10,7 @@ namespace
 
 TEST(ApiThreads, CallsOnOneEngineRunOneAfterTheOther)
 {
-    Model m;
+    EditingModel m;
     Engine g(m.handle);
     std::vector<std::string> want;
     for (const auto &t : sample_texts()) {
@@ -58,7 +58,7 @@ TEST(ApiThreads, EnginesShareAModel)
 
 TEST(ApiThreads, ResultsAreSharedByReference)
 {
-    Model m;
+    EditingModel m;
     Engine g(m.handle);
     Result r = correct(g, sample_texts()[3]);
     std::string want = r.text();

@@ -400,6 +400,31 @@ TEST(Scheduler, TheEncoderTakesAboutEightPasses)
     s.end_all(STET_E_CANCELLED);
 }
 
+// batch_type tokens: sentences join until so many tokens are in slots, the last one whole.
+TEST(Scheduler, TokensInSlotsAreLimited)
+{
+    SimOptions o = simple(64);
+    o.max_tokens = 50;
+    Course s(o);
+    for (int i = 0; i < 12; i++) {
+        s.add(request(0)); // 10 tokens each
+    }
+    s.step();
+    EXPECT_EQ(s.passes.back().size(), 5u);
+    s.until_idle();
+    for (const auto &pass : s.passes) {
+        EXPECT_LE(pass.size(), 5u);
+    }
+    EXPECT_EQ(s.begun.size(), 12u);
+    s.add(request(s.now, 1, 5, 45));
+    s.add(request(s.now, 1, 5, 200)); // joins: there was room for a part of it
+    s.add(request(s.now, 1, 5, 1));
+    s.step();
+    EXPECT_EQ(s.passes.back().size(), 2u);
+    s.until_idle();
+    EXPECT_EQ(s.begun.size(), 15u);
+}
+
 TEST(Scheduler, TheRateIsThatOfTheDevice)
 {
     SimOptions o = simple(16);

@@ -106,7 +106,7 @@ struct SimRequest {
 };
 
 struct SimOptions {
-    int max_requests = 64, n_slots = 8, encode_rows = 1024, encode_worth = 64;
+    int max_requests = 64, n_slots = 8, encode_rows = 1024, encode_worth = 64, max_tokens = 0;
     SimDevice device;
     uint64_t seed = 1; // of the device's slow moments
     Mutant mutant = Mutant::NONE;
@@ -124,6 +124,7 @@ class SchedSim
         so.n_slots = o.n_slots;
         so.encode_rows = o.encode_rows;
         so.encode_worth = o.encode_worth;
+        so.max_tokens = o.max_tokens;
         so.clock = &clock_;
         so.ops = &ops();
         so.ctx = this;
