@@ -31,7 +31,7 @@
 #include "status.h"
 #include "tensor.h"
 
-#define STETI_BACKEND_API 3
+#define STETI_BACKEND_API 4
 
 enum steti_act {
     STETI_ACT_NONE,
@@ -123,16 +123,30 @@ struct steti_attention_params {
     const int32_t *query_pos; /* host [n_rows]; only read where there is a bias */
 };
 
-/* id[r] = argmax over v of x[r, :] . table[v, :] * scale + bias[v]. */
+/* Changes one value of one row before the largest is looked for. factor > 0: a positive value is
+ * divided by it, any other is multiplied (a repetition penalty). STETI_NEVER: the value becomes
+ * -infinity, whatever it is, NaN included. */
+#define STETI_NEVER (-1.0f)
+struct steti_adjust {
+    int32_t id; /* 0 .. vocab - 1 */
+    float factor;
+};
+
+/* id[r] = argmax over v of x[r, :] . table[v, :] * scale + bias[v], adjusted. STET_E_MODEL: a NaN,
+ * or no value above -infinity. */
 struct steti_argmax_params {
     int n_rows, d;
     const float *x;                   /* [n_rows, d] */
     const struct steti_matrix *table; /* [vocab, d] */
     const float *bias;                /* [vocab] or NULL */
     float scale;
+    /* host: row r has adjust[adjust_begin[r] .. adjust_begin[r + 1]), ids ascending and each at
+     * most once; adjust_begin has n_rows + 1 entries. Both NULL: no row has any. */
+    const struct steti_adjust *adjust;
+    const int32_t *adjust_begin;
     int32_t *id;    /* host [n_rows] */
-    float *logprob; /* host [n_rows] or NULL: log softmax value of id[r] */
-    float *logits;  /* host [n_rows, vocab] or NULL: all values, for tests */
+    float *logprob; /* host [n_rows] or NULL: log softmax value of id[r], of the adjusted values */
+    float *logits;  /* host [n_rows, vocab] or NULL: all values, adjusted, for tests */
 };
 
 /* What a backend tells about itself. */

@@ -236,6 +236,26 @@ stet_status steti_check_attention(const struct steti_attention_params *p,
     return check_keys(p, l, err);
 }
 
+static stet_status check_adjust(const struct steti_argmax_params *p, stet_error *err)
+{
+    int vocab = shape_of(p->table)->n_out;
+    if ((p->adjust == NULL) != (p->adjust_begin == NULL)) {
+        return steti_fail(err, STET_E_INVALID, "argmax: adjust and adjust_begin go together");
+    }
+    for (int r = 0; p->adjust != NULL && r < p->n_rows; r++) {
+        int32_t below = -1;
+        for (int i = p->adjust_begin[r]; i < p->adjust_begin[r + 1]; i++) {
+            if (p->adjust[i].id <= below || p->adjust[i].id >= vocab) {
+                return steti_fail(err, STET_E_INVALID,
+                                  "argmax: row %d: adjusted ids must ascend within 0 .. %d", r,
+                                  vocab - 1);
+            }
+            below = p->adjust[i].id;
+        }
+    }
+    return STET_OK;
+}
+
 stet_status steti_check_argmax(const struct steti_argmax_params *p, const struct steti_limits *l,
                                stet_error *err)
 {
@@ -250,5 +270,5 @@ stet_status steti_check_argmax(const struct steti_argmax_params *p, const struct
         return steti_fail(err, STET_E_INVALID, "argmax: table has rows of %d, expected %d",
                           shape_of(p->table)->n_in, p->d);
     }
-    return STET_OK;
+    return check_adjust(p, err);
 }

@@ -48,6 +48,31 @@ static void compute_tile(const struct argmax_job *a, int row, int n_rows, int pa
     }
 }
 
+/* Applies row r's adjustments to the n values of ids first ... */
+static void adjust_values(const struct steti_argmax_params *p, int r, int first, int n,
+                          float *values)
+{
+    int i = p->adjust_begin[r], end = p->adjust_begin[r + 1];
+    for (int step = end - i; step > 0;) { /* the first that is not below `first` */
+        int half = step / 2;
+        if (p->adjust[i + half].id < first) {
+            i += half + 1;
+            step -= half + 1;
+        } else {
+            step = half;
+        }
+    }
+    for (; i < end && p->adjust[i].id < first + n; i++) {
+        float *v = &values[p->adjust[i].id - first];
+        float factor = p->adjust[i].factor;
+        if (factor < 0.0f) {
+            *v = -INFINITY;
+        } else {
+            *v = *v > 0.0f ? *v / factor : *v * factor;
+        }
+    }
+}
+
 static void scan_tile(const struct argmax_job *a, int segment, int row, int n_rows, int panel,
                       float *tile)
 {
@@ -60,6 +85,9 @@ static void scan_tile(const struct argmax_job *a, int segment, int row, int n_ro
     for (int r = 0; r < n_rows; r++) {
         float *values = tile + (size_t)r * STETI_TILE_COLUMNS;
         struct steti_best *best = &a->b->best[(size_t)(row + r) * STETI_SEGMENTS + (size_t)segment];
+        if (p->adjust != NULL) {
+            adjust_values(p, row + r, first, n, values);
+        }
         if (p->logits != NULL) {
             memcpy(p->logits + (size_t)(row + r) * (size_t)vocab + first, values,
                    (size_t)n * sizeof *values);
@@ -98,7 +126,21 @@ static void argmax_share(void *ctx, int part, int n_parts)
     }
 }
 
-/* Writes every row's id and logprob; the first row with a NaN makes the call fail. */
+static stet_status fail_row(const struct steti_best *best, int row, int n_rows, stet_error *err)
+{
+    if (best->nan) {
+        return steti_fail(
+            err, STET_E_MODEL,
+            "row %d of %d: a logit is NaN; the weights or the input of this row are broken", row,
+            n_rows);
+    }
+    return steti_fail(err, STET_E_MODEL,
+                      "row %d of %d: no token has a logit above -infinity; the model's generation "
+                      "settings forbid all of them, or its weights are broken",
+                      row, n_rows);
+}
+
+/* Writes every row's id and logprob; the first row without an answer makes the call fail. */
 static stet_status finish_rows(const struct argmax_job *a, stet_error *err)
 {
     const struct steti_argmax_params *p = a->p;
@@ -108,18 +150,16 @@ static stet_status finish_rows(const struct argmax_job *a, stet_error *err)
         for (int s = 1; s < a->n_segments; s++) {
             a->b->k->merge(&best[0], &best[s]);
         }
-        p->id[r] = best->nan ? -1 : best->id;
+        int bad = best->nan || !(best->value > -INFINITY);
+        p->id[r] = bad ? -1 : best->id;
         if (p->logprob != NULL) {
             /* The best value is the maximum: its own logarithm is 0. */
-            p->logprob[r] = best->nan ? NAN : (float)-log((double)best->sum);
+            p->logprob[r] = bad ? NAN : (float)-log((double)best->sum);
         }
-        bad_row = best->nan && bad_row < 0 ? r : bad_row;
+        bad_row = bad && bad_row < 0 ? r : bad_row;
     }
     if (bad_row >= 0) {
-        return steti_fail(
-            err, STET_E_MODEL,
-            "row %d of %d: a logit is NaN; the weights or the input of this row are broken",
-            bad_row, p->n_rows);
+        return fail_row(&a->b->best[(size_t)bad_row * STETI_SEGMENTS], bad_row, p->n_rows, err);
     }
     return STET_OK;
 }

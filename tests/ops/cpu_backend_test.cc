@@ -228,7 +228,8 @@ TEST(OutOfMemory, OpsAllocateNothing)
     part.ld_out = 64;
     steti_linear_params p = {8, 64, be.Up(std::vector<float>(8 * 64, 1.0f)), 1, &part};
     int32_t id[8];
-    steti_argmax_params a = {8, 64, p.x, part.w, nullptr, 1.0f, id, nullptr, nullptr};
+    steti_argmax_params a = {8,       64,      p.x, part.w,  nullptr, 1.0f,
+                             nullptr, nullptr, id,  nullptr, nullptr};
     be.Reserve(8, 64, 8);
     steti_alloc_get_stats(&before);
     EXPECT_EQ(be.ops->linear(be.b, &p, &be.err), STET_OK);

@@ -18,8 +18,15 @@ struct Case {
     bool want_sum, want_logits;
 };
 
+/* Adjustments of all rows. */
+struct Adjust {
+    std::vector<steti_adjust> list;
+    std::vector<int32_t> begin;
+};
+
 Result RunOp(const Target &t, int threads, const Case &c, const std::vector<float> &x,
-             const std::vector<float> &w, const std::vector<float> *bias)
+             const std::vector<float> &w, const std::vector<float> *bias,
+             const Adjust *adjust = nullptr)
 {
     Backend be(t, threads);
     Result out;
@@ -37,6 +44,10 @@ Result RunOp(const Target &t, int threads, const Case &c, const std::vector<floa
     p.id = out.id.data();
     p.logprob = c.want_sum ? out.logprob.data() : nullptr;
     p.logits = c.want_logits ? out.logits.data() : nullptr;
+    if (adjust != nullptr) {
+        p.adjust = adjust->list.data();
+        p.adjust_begin = adjust->begin.data();
+    }
     out.status = be.ops->argmax(be.b, &p, &be.err);
     if (out.status == STET_OK) {
         out.status = be.ops->sync(be.b, &be.err);
@@ -135,6 +146,78 @@ TEST_P(OpTest, AllEqualGivesZero)
     Result got = RunOp(GetParam(), 1, c, x, w, nullptr);
     EXPECT_EQ(got.id, (std::vector<int32_t>{0, 0}));
     EXPECT_TRUE(Near(got.logprob[0], -std::log(700.0), 1e-5));
+}
+
+/* Row r: the first, the last, and every (r + 3)rd id; every other one of them is forbidden. */
+Adjust EveryFew(int rows, int vocab, float factor)
+{
+    Adjust a;
+    for (int r = 0; r < rows; r++) {
+        a.begin.push_back(static_cast<int32_t>(a.list.size()));
+        for (int id = 0; r > 0 && id < vocab; id++) {
+            if (id % (r + 3) == 0 || id == vocab - 1) {
+                a.list.push_back({id, a.list.size() % 2 == 0 ? factor : STETI_NEVER});
+            }
+        }
+    }
+    a.begin.push_back(static_cast<int32_t>(a.list.size()));
+    return a;
+}
+
+TEST_P(OpTest, AdjustmentsChangeTheirValuesAndNoOther)
+{
+    for (steti_dtype type : {STETI_F32, STETI_I8}) {
+        for (int vocab : {2, 17, 256, 257, 5000}) {
+            Case c = {4, 20, vocab, type, true, true};
+            Rng rng(35);
+            std::vector<float> x = rng.Floats(static_cast<size_t>(c.rows) * c.d);
+            std::vector<float> w = rng.Floats(static_cast<size_t>(vocab) * c.d);
+            Adjust a = EveryFew(c.rows, vocab, 1.3f);
+            Result plain = RunOp(GetParam(), 2, c, x, w, nullptr);
+            Result got = RunOp(GetParam(), 2, c, x, w, nullptr, &a);
+            for (int r = 0; r < c.rows; r++) {
+                for (int i = a.begin[r]; i < a.begin[r + 1]; i++) {
+                    float *v = &plain.logits[static_cast<size_t>(r) * vocab + a.list[i].id];
+                    *v = *v > 0 ? *v / 1.3f : *v * 1.3f;
+                    *v = a.list[i].factor < 0 ? -INFINITY : *v;
+                }
+            }
+            ASSERT_EQ(got.status, STET_OK) << got.message;
+            EXPECT_EQ(DifferingBytes(got.logits, plain.logits), 0u);
+            ExpectConsistent(c, got);
+            c.want_sum = c.want_logits = false;
+            EXPECT_EQ(RunOp(GetParam(), 1, c, x, w, nullptr, &a).id, got.id);
+        }
+    }
+}
+
+TEST_P(OpTest, AdjustmentsOutOfOrderOrOutsideAreRefused)
+{
+    Case c = {1, 8, 100, STETI_F32, false, false};
+    Rng rng(36);
+    std::vector<float> x = rng.Floats(8), w = rng.Floats(800);
+    for (Adjust a : {Adjust{{{5, 2.0f}, {5, 2.0f}}, {0, 2}}, Adjust{{{5, 2.0f}, {4, 2.0f}}, {0, 2}},
+                     Adjust{{{-1, 2.0f}}, {0, 1}}, Adjust{{{100, 2.0f}}, {0, 1}}}) {
+        EXPECT_EQ(RunOp(GetParam(), 1, c, x, w, nullptr, &a).status, STET_E_INVALID);
+    }
+}
+
+/* A NaN that is forbidden is no error; where all tokens are forbidden there is no answer. */
+TEST_P(OpTest, ForbiddenValuesDoNotCount)
+{
+    Case c = {1, 8, 300, STETI_F32, true, false};
+    Rng rng(37);
+    std::vector<float> x = rng.Floats(8), w = rng.Floats(2400), bias(300, 0.0f);
+    Adjust one = {{{270, STETI_NEVER}}, {0, 1}}, all;
+    bias[270] = NAN;
+    EXPECT_EQ(RunOp(GetParam(), 1, c, x, w, &bias, &one).status, STET_OK);
+    for (int id = 0; id < 300; id++) {
+        all.list.push_back({id, STETI_NEVER});
+    }
+    all.begin = {0, 300};
+    Result none = RunOp(GetParam(), 1, c, x, w, &bias, &all);
+    EXPECT_EQ(none.status, STET_E_MODEL);
+    EXPECT_NE(none.message.find("forbid"), std::string::npos) << none.message;
 }
 
 /* A bias of minus infinity masks a token; it is not an error. */
