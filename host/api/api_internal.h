@@ -99,6 +99,7 @@ struct result_sentence {
     uint32_t seq;      /* 0, 1, ..: its place among the request's sentences */
     const struct steti_piece *pieces;
     const struct steti_job *job; /* its source is the ids of the pieces; logprob may be NULL */
+    float min_edit_score;        /* edits of a lower score are not made */
 };
 stet_status result_add_sentence(stet_result *r, const struct result_sentence *s, stet_error *err);
 /* The output of a request of tokens. */

@@ -1,6 +1,7 @@
 #include "api_options.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,8 @@
 #include "engine.h"
 
 #define MAX_REPLAY_BATCH 1024
-#define TOKENS_A_SLOT 32 /* an ordinary sentence; shorter ones leave some of the tokens unused */
+#define LOWEST_SCORE 1000.0 /* without the sign */
+#define TOKENS_A_SLOT 32    /* an ordinary sentence; shorter ones leave some of the tokens unused */
 #define API_ALL_DRAFTS (~0u) /* bits without a policy mean nothing */
 
 void api_options_defaults(struct api_options *o)
@@ -19,6 +21,7 @@ void api_options_defaults(struct api_options *o)
     o->draft_window = STETI_WINDOW_AUTO;
     o->drafts = API_ALL_DRAFTS;
     o->batch_size = 8;
+    o->min_edit_score = -INFINITY;
     o->queue_size = 1024;
     o->queue_tokens = 1 << 20;
 }
@@ -265,6 +268,42 @@ static stet_status set_scores(struct api_options *o, const char *key, const char
     return parse_switch(key, value, &o->scores, err);
 }
 
+/* Digits with at most one point among them, in any locale. */
+static int parse_decimal(const char *text, double *out)
+{
+    double v = 0.0, unit = 1.0;
+    int seen_point = 0;
+    if (!starts_with_digit(text)) {
+        return 0;
+    }
+    for (; starts_with_digit(text) || (*text == '.' && !seen_point); text++) {
+        if (*text == '.') {
+            seen_point = 1;
+            continue;
+        }
+        v = v * 10.0 + (*text - '0');
+        unit *= seen_point ? 10.0 : 1.0;
+    }
+    *out = v / unit;
+    return *text == '\0' && v < 1e15;
+}
+
+static stet_status set_min_score(struct api_options *o, const char *key, const char *value,
+                                 stet_error *err)
+{
+    int negative = value[0] == '-';
+    double v = 0.0;
+    if (strcmp(value, "none") == 0) {
+        o->min_edit_score = -INFINITY;
+        return STET_OK;
+    }
+    if (!parse_decimal(value + negative, &v) || (!negative && v > 0.0) || v > LOWEST_SCORE) {
+        return wrong(key, value, "none or a number from -1000 to 0, such as -0.6", err);
+    }
+    o->min_edit_score = (float)-v;
+    return STET_OK;
+}
+
 static const struct {
     const char *key;
     int scope;
@@ -288,6 +327,7 @@ static const struct {
     {"queue_delay_ms", API_SCOPE_ENGINE, set_queue_delay},
     {"verify", API_SCOPE_ENGINE, set_verify},
     {"scores", API_SCOPE_ENGINE, set_scores},
+    {"min_edit_score", API_SCOPE_ENGINE, set_min_score},
 };
 
 static const char *owner(int scope)
@@ -332,5 +372,6 @@ stet_status api_options_parse(const stet_option *list, size_t n, int scopes, str
     if (o->greedy) {
         o->draft = &steti_draft_none;
     }
+    o->scores |= o->min_edit_score > -INFINITY;
     return scopes & API_SCOPE_ENGINE ? resolve_batch(o, err) : STET_OK;
 }

@@ -29,6 +29,7 @@ struct api_options {
     size_t memory_limit;       /* 0 = none */
     int queue_size, queue_tokens, queue_delay_ms;
     int verify, scores;
+    float min_edit_score; /* -INFINITY: all edits are made */
 };
 
 void api_options_defaults(struct api_options *o);

@@ -159,7 +159,8 @@ static stet_status add_output(void *ctx, stet_error *err)
                                  .end = s->end,
                                  .seq = s->seq,
                                  .pieces = s->pieces,
-                                 .job = &s->job};
+                                 .job = &s->job,
+                                 .min_edit_score = w->g->options.min_edit_score};
     if (w->r->is_tokens) {
         return result_set_tokens(w->r->result, &s->job, err);
     }

@@ -14,6 +14,14 @@ static float mean_logprob(const float *logprob, size_t first, size_t last)
     return first < last ? (float)(sum / (double)(last - first)) : NAN;
 }
 
+/* What a deletion left out has no score: the next token's tells how sure the model was. Behind the
+ * last token stands the end of the sentence. */
+static float edit_score(const struct steti_job *job, const struct steti_edit *e)
+{
+    size_t last = e->out_last > e->out_first ? e->out_last : e->out_first + 1u;
+    return job->logprob != NULL ? mean_logprob(job->logprob, e->out_first, last) : NAN;
+}
+
 /* Room for the per-edit arrays up to the list's length. */
 static stet_status grow_edit_arrays(stet_result *r, size_t need, stet_error *err)
 {
@@ -33,7 +41,7 @@ static stet_status grow_edit_arrays(stet_result *r, size_t need, stet_error *err
 static stet_status add_edits(stet_result *r, const struct result_sentence *s, stet_error *err)
 {
     const struct steti_job *job = s->job;
-    size_t before = r->edits.len;
+    size_t before = r->edits.len, kept = before;
     struct steti_edits_input in = {.tokenizer = s->tokenizer,
                                    .src = r->source.data + s->begin,
                                    .src_len = s->end - s->begin,
@@ -49,11 +57,15 @@ static stet_status add_edits(stet_result *r, const struct result_sentence *s, st
     STETI_TRY(steti_edits_extract(&in, &r->edits, err));
     STETI_TRY(grow_edit_arrays(r, r->edits.len, err));
     for (size_t i = before; i < r->edits.len; i++) {
-        const struct steti_edit *e = &r->edits.data[i];
-        r->edit_sentence[i] = s->seq;
-        r->edit_score[i] =
-            job->logprob != NULL ? mean_logprob(job->logprob, e->out_first, e->out_last) : NAN;
+        float score = edit_score(job, &r->edits.data[i]);
+        if (score < s->min_edit_score) {
+            continue;
+        }
+        r->edits.data[kept] = r->edits.data[i];
+        r->edit_sentence[kept] = s->seq;
+        r->edit_score[kept++] = score;
     }
+    r->edits.len = kept;
     return STET_OK;
 }
 

@@ -11,7 +11,7 @@
 #define BOTH (STETI_CMD_CORRECT | STETI_CMD_INSPECT)
 #define ALL (BOTH | STETI_CMD_REPLAY)
 #define MEMBER(m) offsetof(struct steti_args, m)
-#define MAX_SPECS 32
+#define MAX_SPECS 48
 #define NAME_CAP 24
 
 #define LEAST_REQUESTS 64u
@@ -105,6 +105,10 @@ static const struct steti_option_spec table[] = {
         "draft_window", STETI_OPTION_ENGINE, "N",
         "Most tokens guessed at once: auto (default: follows what passes cost and what guesses are "
         "worth); 0 is no limit but the rows of a pass, which its sentences share."),
+    LIBRARY(
+        "min_edit_score", STETI_OPTION_ENGINE, "SCORE",
+        "Leave out edits of which the model is not sure: those whose log probability, as --scores "
+        "shows it, is below SCORE, such as -0.6. Fewer edits, more of them right. Default: none."),
     LIBRARY("memory_limit", STETI_OPTION_ENGINE, "BYTES",
             "Memory for the model, the engine and the lines in it, with K, M or G, such as 200M. "
             "Where it "

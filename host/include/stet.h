@@ -263,6 +263,9 @@ typedef struct stet_engine stet_engine;
  *                       the engine knows of its speed (default 0: no such limit)
  *   verify              "1": decode every sentence a second time, greedily and alone, and fail with
  *                       STET_E_VERIFY on the first difference (default "0")
+ *   min_edit_score      leave out edits whose stet_edit.score is below this, a number from -1000 to
+ *                       0 or "none" (default): fewer edits, and more of them right. A text's
+ *                       remaining edits do not change. Not for requests of tokens
  *   scores              "1": log probabilities for stet_sentence.score and stet_edit.score (default
  *                       "0")
  * STET_E_INVALID, STET_E_NOMEM, STET_E_DEVICE as above. The engine keeps a reference to the
@@ -444,7 +447,8 @@ typedef struct stet_edit {
     /* replacement; lives as long as the result; not NUL-terminated; may be NULL if text_len is 0 */
     const char *text;
     size_t text_len; /* bytes */
-    /* mean log probability of the tokens that changed; NaN without option scores */
+    /* mean log probability of the tokens that changed, of a deletion that of the next token; NaN
+     * without option scores or min_edit_score */
     float score;
     uint32_t sentence; /* index of the sentence it stands in */
 } stet_edit;
@@ -460,7 +464,7 @@ typedef struct stet_sentence {
     uint64_t src_off, src_len;
     uint32_t source_tokens, output_tokens; /* without the end-of-sentence token */
     uint32_t passes;                       /* decoder passes */
-    /* mean log probability of its output tokens; NaN without scores */
+    /* mean log probability of its output tokens; NaN without these options */
     float score;
 } stet_sentence;
 

@@ -139,6 +139,47 @@ TEST(ApiResult, SentencesAndCounts)
     EXPECT_TRUE(std::isnan(correct(without, text).sentences()[0].score));
 }
 
+/* What is left are the edits of at least that score, as they were; the text has these and no
+ * others. */
+TEST(ApiResult, UnsureEditsAreLeftOut)
+{
+    Model m("transformer-pre");
+    Options o = {{"max_decoding_length", "64"}, {"max_input_length", "48"}, {"scores", "1"}};
+    Engine all(m.handle, o);
+    o.push_back({"min_edit_score", ""});
+    size_t kept = 0, left_out = 0;
+    for (const char *limit : {"none", "-1000", "-2.5", "-1.25", "-0.75", "-0.25", "0"}) {
+        o.back().value = limit;
+        Engine some(m.handle, o);
+        float least = limit[0] == 'n' ? -INFINITY : std::strtof(limit, nullptr);
+        for (const std::string &text : sample_texts()) {
+            Result whole = correct(all, text), part = correct(some, text);
+            auto left = part.edits(STET_UNIT_BYTE);
+            std::string expected;
+            size_t at = 0, n = 0;
+            for (const auto &e : whole.edits(STET_UNIT_BYTE)) {
+                ASSERT_TRUE(e.score <= 0.0f) << "deletions have a score, too";
+                if (e.score < least) {
+                    left_out++;
+                    continue;
+                }
+                kept++;
+                expected += text.substr(at, e.src_off - at) + std::string(e.text, e.text_len);
+                at = e.src_off + e.src_len;
+                ASSERT_LT(n, left.size());
+                EXPECT_EQ(left[n].src_off, e.src_off);
+                EXPECT_EQ(left[n].out_off, expected.size() - e.text_len);
+                n++;
+            }
+            EXPECT_EQ(n, left.size());
+            EXPECT_EQ(part.text(), expected + text.substr(at));
+            check_laws(part, text);
+        }
+    }
+    EXPECT_GT(kept, 20u);
+    EXPECT_GT(left_out, 20u);
+}
+
 TEST(ApiResult, WindowsOfTheLists)
 {
     Model m;
