@@ -14,7 +14,8 @@ OLD_NORMS = {"encoder": ("self_attn_layer_norm", "final_layer_norm"),
              "decoder": ("self_attn_layer_norm", "encoder_attn_layer_norm", "final_layer_norm")}
 KNOWN = re.compile(
     r"(encoder|decoder)\.(layers\.\d+\.((self_attn|encoder_attn)\.(q|k|v|out)_proj|fc1|fc2"
-    r"|(self_attn|encoder_attn|final)_layer_norm|[qv]_lora\.linear_[uv])\.(weight|bias)|layer_norm\.(weight|bias)|layernorm_embedding\.(weight|bias)"
+    r"|(self_attn|encoder_attn|final)_layer_norm"
+    r"|[qv]_lora\.linear_[uv])\.(weight|bias)|layer_norm\.(weight|bias)|layernorm_embedding\.(weight|bias)"
     r"|embed_positions\.weight|embed_tokens\.weight)|decoder\.output_projection\.weight")
 FORMATS = {"F64": "d", "F32": "f", "F16": "e"}
 

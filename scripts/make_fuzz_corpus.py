@@ -73,7 +73,8 @@ def make_quantize_config():
         write("fuzz_quantize_config", f"seed_{name}", fixture(name, "config.json"))
     texts = {"empty": "{ }", "only": '{"quantization_config":{"a":[1,{}]} }',
              "space": '{ "a" : [ "dtype" ] ,\t"dtype"\n: "x" , "b":1 }',
-             "last": '{"torch_dtype": "float32", "quantization_config": "stet_int8"}', "number": '{"dtype":7,"a":"}{][,"}',
+             "last": '{"torch_dtype": "float32", "quantization_config": "stet_int8"}',
+             "number": '{"dtype":7,"a":"}{][,"}',
              "list": '[{"dtype":"a"}]', "first": '{"quantization_config" : 1, "dtype": "a"}'}
     for name, text in texts.items():
         write("fuzz_quantize_config", f"seed_{name}", text.encode())
