@@ -151,6 +151,7 @@ static stet_status compare_line(struct steti_ids a, struct steti_ids b, int32_t 
         a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len * sizeof *a.data) == 0);
     report->lines++;
     report->tokens += a.len;
+    report->new_tokens += b.len;
     if (is_equal) {
         report->equal_lines++;
         report->equal_tokens += a.len;

@@ -21,10 +21,12 @@ static stet_status put_comparison(const stet_quantize_report *r, struct steti_bu
     STETI_TRY(steti_buf_printf(b, err, "%-18s %llu of %llu decode to the same tokens, %.2f %%\n",
                                "lines", (unsigned long long)r->equal_lines,
                                (unsigned long long)r->lines, percent(r->equal_lines, r->lines)));
-    return steti_buf_printf(b, err, "%-18s %llu of %llu are the same, %.2f %%; %llu differ\n",
-                            "output tokens", (unsigned long long)r->equal_tokens,
-                            (unsigned long long)r->tokens, percent(r->equal_tokens, r->tokens),
-                            (unsigned long long)(r->tokens - r->equal_tokens));
+    return steti_buf_printf(
+        b, err, "%-18s %llu before, %llu after; %llu are the same, %.2f %%; %llu differ\n",
+        "output tokens", (unsigned long long)r->tokens, (unsigned long long)r->new_tokens,
+        (unsigned long long)r->equal_tokens,
+        percent(2 * r->equal_tokens, r->tokens + r->new_tokens),
+        (unsigned long long)(r->tokens + r->new_tokens - 2 * r->equal_tokens));
 }
 
 static stet_status put_text(const struct steti_args *args, const stet_quantize_report *r,
@@ -64,9 +66,9 @@ static stet_status put_json(const struct steti_args *args, const stet_quantize_r
         {"converted", r->converted},       {"kept", r->kept},
         {"left_out", r->left_out},         {"lines", r->lines},
         {"equal_lines", r->equal_lines},   {"tokens", r->tokens},
-        {"equal_tokens", r->equal_tokens},
+        {"new_tokens", r->new_tokens},     {"equal_tokens", r->equal_tokens},
     };
-    size_t n = sizeof counts / sizeof counts[0] - (args->text != NULL ? 0 : 4);
+    size_t n = sizeof counts / sizeof counts[0] - (args->text != NULL ? 0 : 5);
     STETI_TRY(steti_buf_puts(b, "{\"folder\":", err));
     STETI_TRY(steti_buf_json_string(b, args->files[1], strlen(args->files[1]), err));
     for (size_t i = 0; i < n; i++) {

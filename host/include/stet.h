@@ -254,10 +254,10 @@ typedef struct stet_quantize_report {
      * were quantized or converted, and of the one where it is largest ("": no weight changed). */
     double error, worst_error;
     char worst_tensor[128];
-    /* Of the texts, decoded with the old and the new folder: lines with equal output tokens; the
-     * output tokens of the old folder, and those of them that the new one's outputs have in the
-     * same order. */
-    uint64_t lines, equal_lines, tokens, equal_tokens;
+    /* Of the texts, decoded with the old and the new folder: how many there are and how many have
+     * equal output tokens; the output tokens of the old and of the new folder, and those that both
+     * have, in the same order. */
+    uint64_t lines, equal_lines, tokens, new_tokens, equal_tokens;
 } stet_quantize_report;
 
 /* Writes a model folder with weights of another type. config.json says the new type, where it says

@@ -54,6 +54,9 @@ static size_t halves(const float *src, size_t n, int is_bf16, unsigned char *dst
 
 size_t steti_from_f32(const float *src, size_t n, enum steti_dtype dtype, void *dst)
 {
+    if (n == 0) {
+        return 0;
+    }
     if (dtype == STETI_F16 || dtype == STETI_BF16) {
         return halves(src, n, dtype == STETI_BF16, dst);
     }
@@ -72,13 +75,8 @@ void steti_quantize_row(const float *x, size_t n, int8_t *q, float *scale)
     for (size_t i = 0; i < n; i++) {
         amax = fabsf(x[i]) > amax ? fabsf(x[i]) : amax;
     }
-    if (amax < TINY_ROW) {
-        *scale = 0.0f;
-        memset(q, 0, n);
-        return;
-    }
-    inv = 127.0f / amax;
-    *scale = amax / 127.0f;
+    inv = amax < TINY_ROW ? 0.0f : 127.0f / amax;
+    *scale = amax < TINY_ROW ? 0.0f : amax / 127.0f;
     for (size_t i = 0; i < n; i++) {
         float product = x[i] * inv;
         q[i] = (int8_t)((product + ROUND_TO_INT) - ROUND_TO_INT);

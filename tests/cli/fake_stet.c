@@ -212,6 +212,7 @@ stet_status stet_quantize(const stet_quantize_input *in, const stet_option *opti
     for (size_t i = 0; i < in->n_texts; i++) {
         report->lines++;
         report->tokens += in->texts[i].len;
+        report->new_tokens += in->texts[i].len + 1;
         report->equal_lines += in->texts[i].len % 2 == 0;
         report->equal_tokens += in->texts[i].len / 2 * 2;
     }
