@@ -15,15 +15,15 @@ stet_status binder_init(struct binder *b, struct steti_model *m, const struct st
     b->compute = compute;
     b->names = steti_tensor_names(&m->spec);
     b->root = steti_tensor_root(w);
-    b->used = steti_calloc(steti_weights_count(w) + 1, 1);
-    return b->used != NULL ? STET_OK
+    b->uses = steti_calloc(steti_weights_count(w) + 1, 1);
+    return b->uses != NULL ? STET_OK
                            : steti_fail_nomem(err, "the tensor list", steti_weights_count(w) + 1);
 }
 
 void binder_free(struct binder *b)
 {
-    steti_free(b->used);
-    b->used = NULL;
+    steti_free(b->uses);
+    b->uses = NULL;
 }
 
 /* Names are sorted; -1 when absent. */
@@ -48,15 +48,15 @@ static ptrdiff_t index_of(const struct binder *b, const char *name)
 void binder_ignore(struct binder *b, const char *name)
 {
     ptrdiff_t i = index_of(b, name);
-    if (i >= 0) {
-        b->used[i] = 1;
+    if (i >= 0 && b->uses[i] == STETI_USE_UNKNOWN) {
+        b->uses[i] = STETI_USE_NONE;
     }
 }
 
 stet_status binder_check_unknown(const struct binder *b, stet_error *err)
 {
     for (size_t i = 0; i < steti_weights_count(b->weights); i++) {
-        if (!b->used[i]) {
+        if (b->uses[i] == STETI_USE_UNKNOWN) {
             return steti_fail(err, STET_E_MODEL,
                               "%s: tensor \"%.100s\" does not belong to the %s family as "
                               "config.json describes it",
@@ -88,7 +88,7 @@ stet_status bind_find(struct binder *b, const char *name, int rows, int cols,
     if (i < 0) {
         return steti_fail(err, STET_E_MODEL, "%s: tensor \"%s\" is missing", b->folder, name);
     }
-    b->used[i] = 1;
+    b->uses[i] = STETI_USE_FLOATS;
     *out = *steti_weights_at(b->weights, (size_t)i);
     if (out->rank == rank && out->shape[0] == rows && (rank == 1 || out->shape[1] == cols)) {
         return STET_OK;
@@ -185,15 +185,22 @@ static stet_status pack(struct binder *b, const char *name, const struct steti_t
     return STET_OK;
 }
 
+static void note_use(const struct binder *b, const char *name, enum steti_weight_use use)
+{
+    b->uses[index_of(b, name)] = (uint8_t)use;
+}
+
 stet_status bind_matrix(struct binder *b, const char *name, int rows, int cols,
                         const struct steti_matrix **out, stet_error *err)
 {
     char scale_name[STETI_NAME_MAX];
     struct steti_tensor t, scale;
     STETI_TRY(bind_find(b, name, rows, cols, &t, err));
+    note_use(b, name, STETI_USE_MATRIX);
     snprintf(scale_name, sizeof scale_name, "%s_scale", name);
     if (t.dtype == STETI_I8) {
         STETI_TRY(bind_find(b, scale_name, rows, 0, &scale, err));
+        note_use(b, scale_name, STETI_USE_SCALE);
         if (scale.dtype != STETI_F32) {
             return steti_fail(err, STET_E_MODEL, "%s: tensor \"%s\" has type %s, expected F32",
                               b->folder, scale_name, steti_dtype_name(scale.dtype));

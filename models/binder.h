@@ -15,7 +15,7 @@ struct binder {
     enum steti_dtype compute;
     const struct tensor_names *names;
     const char *root; /* see tensor_names.h */
-    uint8_t *used;    /* [tensors]: names that the family knows */
+    uint8_t *uses;    /* [tensors] enum steti_weight_use */
 };
 
 stet_status binder_init(struct binder *b, struct steti_model *m, const struct steti_weights *w,

@@ -74,6 +74,9 @@ stet_status steti_model_open(const struct steti_spec *spec, const struct steti_w
     STETI_TRY_GOTO(binder_init(&b, m, weights, folder, o->compute, err), st, fail_init);
     STETI_TRY_GOTO(alloc_layers(m, err), st, fail_bind);
     STETI_TRY_GOTO(bind_all(&b, err), st, fail_bind);
+    if (o->uses != NULL) {
+        memcpy(o->uses, b.uses, steti_weights_count(weights));
+    }
     binder_free(&b);
     *out = m;
     return STET_OK;

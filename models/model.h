@@ -24,6 +24,8 @@ struct steti_model_options {
     struct steti_backend *backend; /* packs the weights; must outlive the model */
     enum steti_dtype compute;      /* STETI_F32 or STETI_I8 */
     int max_positions;             /* rows of the position table to keep; 0 = all the spec has */
+    /* NULL, or [steti_weights_count]: receives what each tensor is for, enum steti_weight_use */
+    uint8_t *uses;
 };
 
 /* Binds every tensor of the family by name. STET_E_MODEL: a tensor is missing, unknown or has

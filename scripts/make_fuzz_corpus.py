@@ -68,6 +68,18 @@ def make_config():
     write("fuzz_config", "seed_transformer", json.dumps(plain).encode())
 
 
+def make_quantize_config():
+    for name in ("edgeformer-a", "edgeformer-b", "hf-t5-a"):
+        write("fuzz_quantize_config", f"seed_{name}", fixture(name, "config.json"))
+    texts = {"empty": "{ }", "only": '{"quantization_config":{"a":[1,{}]} }',
+             "space": '{ "a" : [ "dtype" ] ,\t"dtype"\n: "x" , "b":1 }',
+             "last": '{"torch_dtype": "float32", "quantization_config": "stet_int8"}',
+             "number": '{"dtype":7,"a":"}{][,"}',
+             "list": '[{"dtype":"a"}]', "first": '{"quantization_config" : 1, "dtype": "a"}'}
+    for name, text in texts.items():
+        write("fuzz_quantize_config", f"seed_{name}", text.encode())
+
+
 def make_json():
     texts = {
         "numbers": '{"a":0,"b":-1,"c":1.5e-3,"d":9223372036854775807,"e":9223372036854775808}',
@@ -152,6 +164,7 @@ def make_replays():
 def main():
     make_safetensors()
     make_config()
+    make_quantize_config()
     make_json()
     make_tokenizer_models()
     make_tokenizer_json()

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "tensor.h"
 
 #define MAX_REPLAY_BATCH 1024
 #define LOWEST_SCORE 1000.0 /* without the sign */
@@ -17,6 +18,7 @@ void api_options_defaults(struct api_options *o)
 {
     memset(o, 0, sizeof *o);
     memcpy(o->device, "auto", 5);
+    o->stored = STETI_I8;
     o->draft = &steti_draft_edit;
     o->draft_window = STETI_WINDOW_AUTO;
     o->drafts = API_ALL_DRAFTS;
@@ -89,6 +91,25 @@ static stet_status set_compute(struct api_options *o, const char *key, const cha
         return wrong(key, value, "auto, int8 or float32", err);
     }
     return STET_OK;
+}
+
+static stet_status set_stored(struct api_options *o, const char *key, const char *value,
+                              stet_error *err)
+{
+    static const struct {
+        const char *name;
+        enum steti_dtype type;
+    } types[] = {{"int8", STETI_I8},
+                 {"bfloat16", STETI_BF16},
+                 {"float16", STETI_F16},
+                 {"float32", STETI_F32}};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (strcmp(types[i].name, value) == 0) {
+            o->stored = (int)types[i].type;
+            return STET_OK;
+        }
+    }
+    return wrong(key, value, "int8, bfloat16, float16 or float32", err);
 }
 
 static stet_status set_threads(struct api_options *o, const char *key, const char *value,
@@ -309,9 +330,10 @@ static const struct {
     int scope;
     setter set;
 } table[] = {
-    {"device", API_SCOPE_MODEL, set_device},
+    {"device", API_SCOPE_MODEL | API_SCOPE_QUANTIZE, set_device},
     {"compute_type", API_SCOPE_MODEL, set_compute},
-    {"intra_threads", API_SCOPE_MODEL, set_threads},
+    {"compute_type", API_SCOPE_QUANTIZE, set_stored},
+    {"intra_threads", API_SCOPE_MODEL | API_SCOPE_QUANTIZE, set_threads},
     {"decoding", API_SCOPE_ENGINE, set_decoding},
     {"draft", API_SCOPE_ENGINE, set_draft},
     {"draft", API_SCOPE_REPLAY, set_drafts},

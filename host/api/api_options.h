@@ -11,12 +11,18 @@
 #define API_MAX_BATCH_TOKENS 65536
 #define API_MAX_QUEUE (1 << 20)
 
-enum api_scope { API_SCOPE_MODEL = 1, API_SCOPE_ENGINE = 2, API_SCOPE_REPLAY = 4 };
+enum api_scope {
+    API_SCOPE_MODEL = 1,
+    API_SCOPE_ENGINE = 2,
+    API_SCOPE_REPLAY = 4,
+    API_SCOPE_QUANTIZE = 8
+};
 enum api_compute { API_COMPUTE_AUTO, API_COMPUTE_F32, API_COMPUTE_I8 };
 
 struct api_options {
     char device[16]; /* "auto", "cpu", "cuda" */
     int compute;     /* enum api_compute */
+    int stored;      /* enum steti_dtype: of a folder that is written */
     int threads;     /* 0 = choose */
     int greedy;
     const struct steti_draft_ops *draft;

@@ -9,7 +9,7 @@
 #include "cli_terminal.h"
 
 #define BOTH (STETI_CMD_CORRECT | STETI_CMD_INSPECT)
-#define ALL (BOTH | STETI_CMD_REPLAY)
+#define ALL (BOTH | STETI_CMD_REPLAY | STETI_CMD_QUANTIZE)
 #define MEMBER(m) offsetof(struct steti_args, m)
 #define MAX_SPECS 48
 #define NAME_CAP 24
@@ -39,6 +39,10 @@
 #define REPLAY(name, arg, help)                                                                    \
     {                                                                                              \
         name, 0, STETI_CMD_REPLAY, STETI_OPTION_ENGINE, 0, NULL, 0, 0, arg, help                   \
+    }
+#define QUANTIZE(name, arg, help)                                                                  \
+    {                                                                                              \
+        name, 0, STETI_CMD_QUANTIZE, STETI_OPTION_MODEL, 0, NULL, 0, 0, arg, help                  \
     }
 #define SWITCH(name, help)                                                                         \
     {                                                                                              \
@@ -118,12 +122,20 @@ static const struct steti_option_spec table[] = {
            "them."),
     REPLAY("draft_window", "N", "Most tokens guessed at once; 0 (default) is no limit."),
     REPLAY("batch_size", "N", "Sentences of a batch, 1 to 1024. Default: 32."),
+    QUANTIZE("compute_type", "TYPE",
+             "The type of the new weights: int8 (default), bfloat16, float16 or float32."),
+    TEXT("text", 0, STETI_CMD_QUANTIZE, text, "FILE",
+         "Decode the lines of FILE with the old and the new folder and count what differs."),
+    QUANTIZE("device", "NAME", "Where --text is decoded: auto (default), cpu or cuda."),
+    QUANTIZE("intra_threads", "N",
+             "Threads for --text. Default: the processors stet may use, at most 4."),
     FLAG("ids", 0, STETI_CMD_REPLAY, ids,
          "The files hold token ids, numbers with spaces between them. Then no model folder is "
          "needed; --model tells the policies where words begin."),
     FLAG("per_sentence", 0, STETI_CMD_REPLAY, per_sentence,
          "Add the counts of every sentence to --json."),
-    FLAG("json", 0, STETI_CMD_INSPECT | STETI_CMD_REPLAY, json, "Write the report as JSON."),
+    FLAG("json", 0, STETI_CMD_INSPECT | STETI_CMD_REPLAY | STETI_CMD_QUANTIZE, json,
+         "Write the report as JSON."),
     FLAG("help", 'h', ALL, help, "Show this help."),
     {NULL, 0, 0, STETI_OPTION_FLAG, 0, NULL, 0, 0, NULL, NULL},
 };
@@ -135,9 +147,10 @@ const struct steti_option_spec *steti_option_table(void)
 
 static const char *command_name(unsigned command)
 {
-    return command == STETI_CMD_CORRECT   ? "correct"
-           : command == STETI_CMD_INSPECT ? "inspect"
-                                          : "replay";
+    return command == STETI_CMD_CORRECT    ? "correct"
+           : command == STETI_CMD_INSPECT  ? "inspect"
+           : command == STETI_CMD_QUANTIZE ? "quantize"
+                                           : "replay";
 }
 
 static int usage_unknown(unsigned command, const char *given)

@@ -20,6 +20,7 @@ enum steti_stats_format { STETI_STATS_NONE, STETI_STATS_TEXT, STETI_STATS_JSON }
 #define STETI_CMD_CORRECT 1u
 #define STETI_CMD_INSPECT 2u
 #define STETI_CMD_REPLAY 4u
+#define STETI_CMD_QUANTIZE 8u
 
 #define STETI_ARGS_MAX_OPTIONS 24
 
@@ -30,6 +31,7 @@ struct steti_args {
     size_t n_files;
     const char *model;  /* NULL: search */
     const char *output; /* NULL: standard output */
+    const char *text;   /* lines for a comparison; NULL: none */
     /* Values of the enums here and in cli_terminal.h, STET_UNIT_ for units, or 0 and 1. */
     int edits, units, wrapped, stats, color, progress, json, ids, per_sentence;
     size_t max_requests; /* lines the engine is given at once, from --batch_size and --batch_type */
@@ -45,7 +47,7 @@ enum steti_option_kind {
     STETI_OPTION_STRING, /* a const char * member */
     STETI_OPTION_CHOICE, /* an int member; one of `choices` */
     STETI_OPTION_FLAG,   /* an int member, set to 1 */
-    STETI_OPTION_MODEL,  /* for stet_model_load */
+    STETI_OPTION_MODEL,  /* for stet_model_load, or stet_quantize */
     STETI_OPTION_ENGINE, /* for stet_engine_create, or stet_replay */
     STETI_OPTION_SWITCH  /* for stet_engine_create, value "1" */
 };

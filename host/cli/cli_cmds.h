@@ -6,6 +6,7 @@
 
 int steti_cmd_correct(const struct steti_args *args);
 int steti_cmd_inspect(const struct steti_args *args);
+int steti_cmd_quantize(const struct steti_args *args);
 int steti_cmd_replay(const struct steti_args *args);
 
 #endif

@@ -16,6 +16,7 @@ static const char overview[] =
     "Commands:\n"
     "  correct [FILES]    correct files or standard input, line by line\n"
     "  inspect [FOLDER]   say what a model folder holds and whether stet can run it\n"
+    "  quantize IN OUT    write a model folder with int8 or other weights\n"
     "  replay SOURCE ANSWERS\n"
     "                     count what draft policies cost on given answers, without\n"
     "                     a model\n"
@@ -98,6 +99,33 @@ static const char replay_tail[] =
     "Exit codes: 0 done, 1 wrong command line, 2 a file or the tokenizer cannot be\n"
     "used, or the files have different numbers of lines.\n";
 
+static const char quantize_head[] =
+    "stet quantize [OPTIONS] IN OUT\n"
+    "\n"
+    "Reads the model folder IN and writes the folder OUT with weights of another\n"
+    "type. With int8, the default, a folder has a quarter of the bytes that float32\n"
+    "weights take, and gives exactly what `stet correct --compute_type int8` gives\n"
+    "with IN. All other files are copied. OUT must not be there yet, or be empty; it\n"
+    "is there when all is done, and not before.\n"
+    "\n"
+    "The report on standard output says how large the weights were and are, and how\n"
+    "far the new ones are from the old. --text shows what that means for a text.\n"
+    "\n"
+    "Examples:\n"
+    "  stet quantize flan-t5-small flan-t5-small-int8\n"
+    "  stet quantize --text dev.txt --json model model-int8\n"
+    "  stet quantize --compute_type bfloat16 model model-bf16\n"
+    "\n"
+    "Options:\n";
+
+static const char quantize_tail[] =
+    "\n"
+    "A folder with a weight that is not a finite number, or one too large for\n"
+    "float16, is refused with the name of the tensor.\n"
+    "\n"
+    "Exit codes: 0 done, 1 wrong command line, 2 IN cannot be used or OUT cannot be\n"
+    "written, 4 device error.\n";
+
 /* The frame around the options of a command. */
 static const struct {
     unsigned command;
@@ -106,6 +134,7 @@ static const struct {
     {STETI_CMD_CORRECT, correct_head, correct_tail},
     {STETI_CMD_INSPECT, inspect_head, inspect_tail},
     {STETI_CMD_REPLAY, replay_head, replay_tail},
+    {STETI_CMD_QUANTIZE, quantize_head, quantize_tail},
 };
 
 /* Appends words, broken at WIDTH, every line indented. */

@@ -18,6 +18,7 @@ static const struct {
 } commands[] = {
     {"correct", STETI_CMD_CORRECT, steti_cmd_correct},
     {"inspect", STETI_CMD_INSPECT, steti_cmd_inspect},
+    {"quantize", STETI_CMD_QUANTIZE, steti_cmd_quantize},
     {"replay", STETI_CMD_REPLAY, steti_cmd_replay},
 };
 
@@ -34,7 +35,7 @@ static size_t find_command(const char *name)
 
 static int unknown_command(const char *name)
 {
-    steti_say("there is no command \"%s\"; the commands are: correct inspect replay help. "
+    steti_say("there is no command \"%s\"; the commands are: correct inspect quantize replay help. "
               "`stet --help` explains them.",
               name);
     return STETI_EXIT_USAGE;

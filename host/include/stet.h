@@ -82,7 +82,7 @@ typedef int32_t stet_status;
     XX(E_DEVICE, -8, "device or backend failed")                                                   \
     XX(E_SHUTDOWN, -9, "engine is shutting down")                                                  \
     XX(E_FORKED, -10, "engine belongs to another process")                                         \
-    XX(E_IO, -11, "file cannot be read")                                                           \
+    XX(E_IO, -11, "file cannot be read or written")                                                \
     XX(E_FORMAT, -12, "file does not have the expected format")                                    \
     XX(E_VERIFY, -13, "drafted decoding differs from greedy decoding")
 
@@ -226,6 +226,67 @@ typedef struct stet_replay_input {
 STET_API stet_status stet_replay(const stet_replay_input *input, const stet_option *options,
                                  size_t n_options, uint32_t format, char *buf, size_t cap,
                                  size_t *needed, stet_error *err);
+
+/* ---- Quantizing ------------------------------------------------------------------------------ */
+
+typedef struct stet_quantize_input {
+    uint32_t struct_size;
+    uint32_t reserved; /* 0 */
+    const char *from;  /* a model folder of any family, with weights of any type that stet reads */
+    /* A folder that is not there yet, or is empty. It is there when all is done, and not before. */
+    const char *to;
+    const stet_text *texts; /* NULL, or texts for the comparison, one sentence each */
+    size_t n_texts;
+    const char *texts_name; /* for messages, such as a file name; not NULL with texts */
+} stet_quantize_input;
+
+typedef struct stet_quantize_report {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t bytes_before, bytes_after; /* of the files with weights */
+    uint64_t files_before, files_after; /* how many of these */
+    uint64_t copied_files;              /* other files */
+    uint64_t quantized;                 /* matrices that became int8 */
+    uint64_t converted;                 /* tensors that became float32, float16 or bfloat16 */
+    uint64_t kept;                      /* tensors that are as they were */
+    uint64_t left_out;                  /* tensors that the model does not use */
+    /* The root mean square of new - old weights, divided by that of the old: over all tensors that
+     * were quantized or converted, and of the one where it is largest ("": no weight changed). */
+    double error, worst_error;
+    char worst_tensor[128];
+    /* Of the texts, decoded with the old and the new folder: how many there are and how many have
+     * equal output tokens; the output tokens of the old and of the new folder, and those that both
+     * have, in the same order. */
+    uint64_t lines, equal_lines, tokens, new_tokens, equal_tokens;
+} stet_quantize_report;
+
+/* Writes a model folder with weights of another type. config.json says the new type, where it says
+ * one; int8 folders also get the key quantization_config, without which other software would
+ * take the integers for the weights. All other regular files of the folder but its weights are
+ * copied, byte for byte; folders in it are not.
+ *
+ * int8: matrices and embedding tables as I8 with one float scale (largest magnitude / 127) for each
+ * row, exactly the numbers that loading the old folder with compute_type "int8" computes with;
+ * norms, biases and positions stay as they are. Float types: every tensor is rounded to nearest,
+ * ties to even; int8 weights become value * scale. Memory does not grow with the model, unless
+ * there are texts.
+ *
+ * The folder's configuration and weights must be such that stet can run them; its tokenizer is not
+ * looked at, unless there are texts: then both folders are loaded, one after the other, and decode
+ * the texts. Texts longer than the engine's sentences are decoded in parts.
+ *
+ * options:
+ *   compute_type   "int8" (default), "bfloat16", "float16" or "float32"
+ *   device, intra_threads   for the comparison, as of stet_model_load
+ * STET_E_INVALID   unknown option or value; an argument is NULL
+ * STET_E_IO, STET_E_FORMAT, STET_E_MODEL   as of stet_model_load; STET_E_IO also where a file
+ *                  cannot be written, or `to` is there and not empty
+ * STET_E_MODEL     a weight is no finite number, or too large for float16 (message: the tensor)
+ * STET_E_TOO_LONG  a text of more than 65536 tokens (message: name and line)
+ * STET_E_NOMEM     out of memory
+ * On failure nothing is left of the new folder, and the report is not touched. */
+STET_API stet_status stet_quantize(const stet_quantize_input *input, const stet_option *options,
+                                   size_t n_options, stet_quantize_report *report, stet_error *err);
 
 /* ---- Engines --------------------------------------------------------------------------------- */
 

@@ -33,6 +33,15 @@ const struct steti_tensor *steti_weights_at(const struct steti_weights *w, size_
 size_t steti_weights_file_bytes(const struct steti_weights *w); /* of all files */
 size_t steti_weights_file_count(const struct steti_weights *w);
 
+/* What a model does with a tensor of its folder. */
+enum steti_weight_use {
+    STETI_USE_UNKNOWN, /* the family has no such tensor */
+    STETI_USE_NONE,    /* a name that files have besides: an alias, or a table that is computed */
+    STETI_USE_FLOATS,  /* norms, biases, positions */
+    STETI_USE_MATRIX,  /* may be quantised; an I8 one has NAME_scale beside it */
+    STETI_USE_SCALE    /* of an I8 matrix */
+};
+
 /* The tensor's pages may leave memory: called after its contents were packed elsewhere. */
 void steti_weights_drop(const struct steti_weights *w, const struct steti_tensor *t);
 

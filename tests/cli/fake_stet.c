@@ -59,7 +59,7 @@ static const struct {
     const char *key, *legal;
 } known[] = {
     {"device", "auto cpu cuda"},
-    {"compute_type", "auto int8 float32"},
+    {"compute_type", "auto int8 bfloat16 float16 float32"},
     {"intra_threads", NULL},
     {"batch_size", NULL},
     {"batch_type", "examples tokens"},
@@ -184,6 +184,39 @@ stet_status stet_replay(const stet_replay_input *in, const stet_option *options,
     }
     steti_buf_free(&b);
     return st;
+}
+
+/* "broken" and "missing" folders fail; the figures say what was asked. */
+stet_status stet_quantize(const stet_quantize_input *in, const stet_option *options,
+                          size_t n_options, stet_quantize_report *report, stet_error *err)
+{
+    STETI_TRY(check_options(options, n_options, err));
+    STETI_TRY(check_folder(in->from, err));
+    if (strstr(in->to, "full") != NULL) {
+        return steti_fail(err, STET_E_IO, "%s: cannot be written: No space left on device", in->to);
+    }
+    report->bytes_before = 400000000;
+    report->bytes_after = n_options > 0 ? 200000000 : 100400000;
+    report->files_before = 3;
+    report->files_after = 1;
+    report->copied_files = 4;
+    report->quantized = 26;
+    report->converted = n_options;
+    report->kept = 31;
+    report->left_out = 1;
+    report->error = strstr(in->from, "exact") != NULL ? 0.0 : 0.0071;
+    if (report->error > 0.0) {
+        report->worst_error = 0.0123;
+        snprintf(report->worst_tensor, sizeof report->worst_tensor, "encoder.layers.0.fc1.weight");
+    }
+    for (size_t i = 0; i < in->n_texts; i++) {
+        report->lines++;
+        report->tokens += in->texts[i].len;
+        report->new_tokens += in->texts[i].len + 1;
+        report->equal_lines += in->texts[i].len % 2 == 0;
+        report->equal_tokens += in->texts[i].len / 2 * 2;
+    }
+    return STET_OK;
 }
 
 stet_status stet_engine_create(stet_model *model, const stet_option *options, size_t n_options,
