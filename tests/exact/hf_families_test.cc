@@ -16,8 +16,13 @@ namespace
 
 using Ids = std::vector<int32_t>;
 
-// Tokens of an output in these folders, the end of the sentence included.
+// Tokens of an output in these folders, the end of the sentence included, unless the folder says.
 constexpr int MAX_OUT = 9;
+
+int most_out(const steti_spec &spec)
+{
+    return spec.generation.max_out > 0 ? spec.generation.max_out : MAX_OUT;
+}
 
 class Stored
 {
@@ -91,15 +96,16 @@ struct Folder {
 const std::vector<std::string> &hf_folders()
 {
     static const std::vector<std::string> names = {
-        "hf-bart-a",    "hf-bart-b",    "hf-mbart-a", "hf-mbart-b", "hf-marian-a", "hf-marian-b",
-        "hf-m2m-100-a", "hf-m2m-100-b", "hf-t5-a",    "hf-t5-b",    "hf-t5-c",     "hf-mt5-a"};
+        "hf-bart-a",   "hf-bart-b",   "hf-bart-c",   "hf-mbart-a",   "hf-mbart-b",   "hf-mbart-c",
+        "hf-marian-a", "hf-marian-b", "hf-marian-c", "hf-m2m-100-a", "hf-m2m-100-b", "hf-m2m-100-c",
+        "hf-t5-a",     "hf-t5-b",     "hf-t5-c",     "hf-mt5-a",     "hf-mt5-b",     "hf-mt5-c"};
     return names;
 }
 
 // The position tables of these folders are short.
-steti_engine_options options(const steti_draft_ops *draft, int window, int batch)
+steti_engine_options options(const Net &net, const steti_draft_ops *draft, int window, int batch)
 {
-    auto o = engine_options(draft, window, batch, MAX_OUT);
+    auto o = engine_options(draft, window, batch, most_out(net.spec));
     o.max_src = 40;
     return o;
 }
@@ -108,7 +114,7 @@ std::vector<Decoded> greedy_each(const Net &net, const std::vector<Ids> &sources
 {
     std::vector<Decoded> out;
     for (const auto &s : sources) {
-        out.push_back(decode(net, options(&steti_draft_none, 0, 1), {s})[0]);
+        out.push_back(decode(net, options(net, &steti_draft_none, 0, 1), {s})[0]);
     }
     return out;
 }
@@ -191,8 +197,9 @@ TEST_P(HfFolder, GreedyIdsAreEqual)
     auto want = f.stored.lists("outputs", "output_lengths");
     ASSERT_EQ(sources.size(), 500u);
     ASSERT_EQ(want.size(), 500u);
-    auto got = decode(f.net, options(&steti_draft_none, 0, 8), sources);
-    size_t wrong = 0, ended = 0, full = static_cast<size_t>(MAX_OUT - f.net.spec.forced_end);
+    auto got = decode(f.net, options(f.net, &steti_draft_none, 0, 8), sources);
+    size_t wrong = 0, ended = 0,
+           full = static_cast<size_t>(most_out(f.net.spec) - f.net.spec.forced_end);
     for (size_t i = 0; i < sources.size(); i++) {
         wrong += got[i].ids != want[i] || got[i].status != STET_OK;
         ended += got[i].finished;
@@ -246,7 +253,7 @@ TEST_P(HfFolder, DraftsAndBatchesChangeNoBit)
                 for (const steti_draft_ops *policy :
                      {&steti_draft_none, &steti_draft_sad, &steti_draft_edit, &steti_draft_tree}) {
                     for (int batch : {1, 3, 8}) {
-                        auto o = options(policy, threads == 1 ? 0 : 3, batch);
+                        auto o = options(f.net, policy, threads == 1 ? 0 : 3, batch);
                         o.verify = batch == 3;
                         auto got = decode(f.net, o, sources);
                         ASSERT_EQ(count_differing(got, want), 0u)
@@ -267,7 +274,7 @@ INSTANTIATE_TEST_SUITE_P(Folders, HfFolder, ::testing::ValuesIn(hf_folders()), n
 
 TEST(RelativeBias, BucketsAreThoseOfTransformers)
 {
-    for (const char *name : {"hf-t5-a", "hf-t5-b", "hf-t5-c", "hf-mt5-a"}) {
+    for (const char *name : {"hf-t5-a", "hf-t5-b", "hf-t5-c", "hf-mt5-a", "hf-mt5-b", "hf-mt5-c"}) {
         Folder f(name);
         for (int is_encoder : {0, 1}) {
             auto want =
@@ -289,12 +296,12 @@ TEST_P(HfFolder, TheAnswerAsDraftIsTakenWhole)
     Folder f(GetParam());
     auto sources = f.stored.lists("sources", "source_lengths");
     auto outputs = f.stored.lists("outputs", "output_lengths");
-    auto greedy = decode(f.net, options(&steti_draft_none, 0, 4), sources);
+    auto greedy = decode(f.net, options(f.net, &steti_draft_none, 0, 4), sources);
     size_t one_pass = 0, chosen = 0;
     for (size_t i = 0; i < sources.size(); i++) {
         if (outputs[i] == sources[i]) {
             chosen++;
-            auto got = decode(f.net, options(&steti_draft_edit, 0, 1), {sources[i]});
+            auto got = decode(f.net, options(f.net, &steti_draft_edit, 0, 1), {sources[i]});
             one_pass += got[0].same_bits(greedy[i]) && got[0].counts.passes == 1;
         }
     }
