@@ -63,7 +63,7 @@ static stet_status sublayer_input(const struct pass *p, const struct layer_norm 
     return p->pre_norm ? run_norm(p, w, s->x, NULL, s->y, err) : STET_OK;
 }
 
-/* The last product of a sublayer, the residual and, with post-norm, the norm; the result is s->x. */
+/* The last product of a sublayer, the residual and, with post-norm, the norm. Result: s->x. */
 static stet_status sublayer_output(const struct pass *p, const struct layer_norm *w,
                                    const struct linear *last, const float *in, int n_in,
                                    stet_error *err)

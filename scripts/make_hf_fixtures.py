@@ -95,7 +95,8 @@ FOLDERS = {
                      prefix=[], suffix=[0],
                      generation=dict(no_repeat_ngram_size=2, max_new_tokens=8, max_length=77,
                                      begin_suppress_tokens=FAVOURITES[:9] + [12, 12, 0],
-                                     bad_words_ids=[[134]] + [[a, b] for a in FAVOURITES[:4] for b in FAVOURITES[4:7]])),
+                                     bad_words_ids=[[134]] + [[a, b] for a in FAVOURITES[:4]
+                                                              for b in FAVOURITES[4:7]])),
     "m2m-100-c": dict(kind="M2M100", config=dict(NARROW, vocab_size=150, forced_bos_token_id=148), prefix=[149],
                       suffix=[2],
                       generation=dict(eos_token_id=[2, FAVOURITES[2], 55], min_new_tokens=5, min_length=9,

@@ -66,7 +66,7 @@ stet_status slot_commit(struct steti_engine *e, struct slot *s, int *done, stet_
 int follows_load(const struct steti_engine *e);
 /* Start tokens that stand before the first row of this sentence's next pass. */
 int slot_lead(const struct steti_engine *e, const struct slot *s);
-/* Bytes of the rules and their lists for so many decoder rows; *bytes = 0 where the folder has none.
+/* Bytes of the rules and their lists for so many decoder rows; 0 bytes where the folder has none.
  * Returns 0 on overflow. */
 int row_rules_bytes(const struct steti_spec *spec, const struct steti_session_limits *l, int rows,
                     size_t *bytes);

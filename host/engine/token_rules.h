@@ -1,5 +1,5 @@
-/* token_rules.h - what the rules of a folder (generation.h) say about the next token: pure functions
- * of the source and the tokens so far.
+/* token_rules.h - what the rules of a folder (generation.h) say about the next token: functions of
+ * the source and the tokens so far, and of nothing else.
  *
  * The object follows one output at a time. Tokens are pushed, and taken back to look along another
  * branch of a draft; `write` lists what the rules change for the token that comes next. The list is
@@ -30,8 +30,8 @@ void steti_token_rules_close(struct steti_token_rules *r); /* NULL is legal */
 
 /* Begins an output: no source and no tokens so far, not even a start token. */
 void steti_token_rules_begin(struct steti_token_rules *r);
-/* Appends to the source, which is all that the encoder read: the tokens around it are part of it. At
- * most max_src tokens in all; copied. */
+/* Appends to the source, which is all that the encoder read, the tokens around it included. At most
+ * max_src tokens in all; copied. */
 void steti_token_rules_source(struct steti_token_rules *r, const int32_t *ids, int n);
 /* Ids must be tokens of the vocabulary, at most max_tgt of them. */
 void steti_token_rules_push(struct steti_token_rules *r, int32_t id);
