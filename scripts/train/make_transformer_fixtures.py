@@ -9,7 +9,7 @@ decoder than encoder layers; learned has learned positions with two unused
 rows in front, a norm on the embeddings and an output layer of its own; mixed
 is wider, has norms before the sublayers in the encoder only, a norm on the
 embeddings, SiLU, another number of heads on each side and no biases but those
-of norms.
+of norms; narrow has norms before the sublayers in the decoder only.
 """
 import argparse
 import math
@@ -37,7 +37,11 @@ VARIANTS = {
     "mixed": dict(encoder_layers=2, decoder_layers=2, pre=True, act="silu",
                   learned=True, offset=0, scale=True, tied=False, norm=True,
                   decoder_pre=False, d_model=48, decoder_heads=3,
-                  encoder_heads=4, eps=1e-4, biases=False)}
+                  encoder_heads=4, eps=1e-4, biases=False),
+    "narrow": dict(encoder_layers=1, decoder_layers=2, pre=True, act="relu",
+                   learned=False, offset=1, scale=True, tied=True, norm=True,
+                   encoder_pre=False, d_model=30, encoder_heads=3,
+                   decoder_heads=5)}
 FFN = {"encoder": 72, "decoder": 56}
 ACTIVATIONS = {"silu": nn.functional.silu}  # torch knows the others by name
 

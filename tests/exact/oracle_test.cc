@@ -161,6 +161,7 @@ TEST_P(Oracle, FiveHundredOutputsAreThoseOfPyTorch)
 INSTANTIATE_TEST_SUITE_P(Fixtures, Oracle,
                          ::testing::Values("edgeformer-a", "edgeformer-b", "edgeformer-c",
                                            "edgeformer-d", "transformer-post", "transformer-pre",
-                                           "transformer-learned", "transformer-mixed"));
+                                           "transformer-learned", "transformer-mixed",
+                                           "transformer-narrow"));
 
 } // namespace
