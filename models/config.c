@@ -13,6 +13,7 @@ static const struct config_choice families[] = {{"edgeformer", STETI_FAMILY_EDGE
                                                 {"mbart", STETI_FAMILY_MBART},
                                                 {"marian", STETI_FAMILY_MARIAN},
                                                 {"m2m_100", STETI_FAMILY_M2M_100},
+                                                {"pegasus", STETI_FAMILY_PEGASUS},
                                                 {"t5", STETI_FAMILY_T5},
                                                 {"mt5", STETI_FAMILY_MT5},
                                                 {NULL, 0}};

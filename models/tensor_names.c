@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* fairseq's, which BART, mBART, Marian and M2M-100 kept. */
+/* fairseq's, which BART, mBART, Marian, M2M-100 and Pegasus kept. */
 static const struct tensor_names fairseq = {
     .layer_before = ".layers.",
     .layer_after = "",

@@ -91,8 +91,9 @@ struct Folder {
 const std::vector<std::string> &hf_folders()
 {
     static const std::vector<std::string> names = {
-        "hf-bart-a",    "hf-bart-b",    "hf-mbart-a", "hf-mbart-b", "hf-marian-a", "hf-marian-b",
-        "hf-m2m-100-a", "hf-m2m-100-b", "hf-t5-a",    "hf-t5-b",    "hf-t5-c",     "hf-mt5-a"};
+        "hf-bart-a",   "hf-bart-b",    "hf-mbart-a",   "hf-mbart-b",   "hf-marian-a",
+        "hf-marian-b", "hf-m2m-100-a", "hf-m2m-100-b", "hf-t5-a",      "hf-t5-b",
+        "hf-t5-c",     "hf-mt5-a",     "hf-pegasus-a", "hf-pegasus-b", "hf-pegasus-c"};
     return names;
 }
 

@@ -100,6 +100,20 @@ TEST(HfConfig, MbartMarianAndM2m)
     EXPECT_EQ(ids(n.src_prefix), Ids{40});
 }
 
+TEST(HfConfig, PegasusIsPreNormWithSinusoids)
+{
+    steti_spec s = good(bart_like("pegasus", ",\"scale_embedding\":true,\"normalize_before\":false,"
+                                             "\"activation_function\":\"relu\""));
+    EXPECT_TRUE(s.enc_pre_norm && s.dec_pre_norm && !s.embed_norm && s.tied_head && s.forced_end);
+    EXPECT_EQ(s.positions, STETI_POS_SINUSOIDAL_2I);
+    EXPECT_EQ(s.position_offset, 0);
+    EXPECT_EQ(s.act, STETI_ACT_RELU);
+    EXPECT_FLOAT_EQ(s.embed_scale, 4.8989795f);
+    EXPECT_EQ(ids(s.src_prefix), Ids{});
+    EXPECT_EQ(ids(s.src_suffix), Ids{1});
+    EXPECT_EQ(ids(s.start), Ids{0});
+}
+
 TEST(HfConfig, T5ScaleFollowsOldAndNewKeys)
 {
     struct {
@@ -167,7 +181,7 @@ TEST(HfConfig, WhatCannotBeRunIsRefused)
     } const cases[] = {
         {bart_like("mbart"), nullptr, "decoder_start_token_id: is missing"},
         {bart_like("marian"), nullptr, "the usual one is not a token"},
-        {bart_like("pegasus"), nullptr, "m2m_100, t5, mt5"},
+        {bart_like("pegasus_x"), nullptr, "m2m_100, pegasus, t5, mt5"},
         {t5_like("umt5"), nullptr, "model_type"},
         {bart_like("bart", ",\"eos_token_id\":[1,2]"), nullptr, "eos_token_id"},
         {bart_like("bart", ",\"d_model\":25"), nullptr, "duplicate"},
