@@ -1,9 +1,11 @@
 /* The tables outside the layers: embeddings, positions, the output layer and its bias. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "alloc.h"
 #include "binder.h"
+#include "relative_bias.h"
 
 /* How many rows are made by rotating the one before instead of calling sin and cos; the error stays
  * far under the rounding to float. */
@@ -74,14 +76,27 @@ static stet_status bind_learned(struct binder *b, const char *stack, float **out
     return st;
 }
 
-/* Stays in host memory: each session makes a table as long as it needs. */
-static stet_status bind_relative(struct binder *b, const char *stack, int heads, float **out,
-                                 stet_error *err)
+/* Stay in host memory: each session makes tables as long as it needs. */
+static stet_status bind_relative(struct binder *b, int side, stet_error *err)
 {
-    char name[STETI_NAME_MAX];
-    snprintf(name, sizeof name, "%s%s%s0%s.%s", b->root, stack, b->names->layer_before,
-             b->names->layer_after, b->names->relative_bias);
-    return bind_host_floats(b, name, b->m->spec.rel_buckets, heads, out, err);
+    const struct steti_spec *s = &b->m->spec;
+    int heads = side ? s->dec_heads : s->enc_heads, tables = steti_relative_tables(s, !side);
+    size_t n = (size_t)s->rel_buckets * (size_t)heads, bytes = (size_t)tables * n * sizeof(float);
+    float *all = steti_malloc(bytes);
+    b->m->rel_bias[side] = all;
+    if (all == NULL) {
+        return steti_fail_nomem(err, "the relative positions", bytes);
+    }
+    for (int i = 0; i < tables; i++) {
+        char name[STETI_NAME_MAX];
+        float *one;
+        snprintf(name, sizeof name, "%s%s%s%d%s.%s", b->root, side ? "decoder" : "encoder",
+                 b->names->layer_before, i, b->names->layer_after, b->names->relative_bias);
+        STETI_TRY(bind_host_floats(b, name, s->rel_buckets, heads, &one, err));
+        memcpy(all + (size_t)i * n, one, n * sizeof *one);
+        steti_free(one);
+    }
+    return STET_OK;
 }
 
 /* Marian's and Pegasus's sinusoids count as they are stored: a float16 file has them rounded. */
@@ -97,8 +112,8 @@ static stet_status bind_positions(struct binder *b, stet_error *err)
 {
     struct steti_model *m = b->m;
     if (m->spec.positions == STETI_POS_RELATIVE) {
-        STETI_TRY(bind_relative(b, "encoder", m->spec.enc_heads, &m->rel_bias[0], err));
-        return bind_relative(b, "decoder", m->spec.dec_heads, &m->rel_bias[1], err);
+        STETI_TRY(bind_relative(b, 0, err));
+        return bind_relative(b, 1, err);
     }
     if (!has_stored_positions(b)) {
         return bind_sinusoid(b, err);

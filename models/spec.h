@@ -19,7 +19,8 @@ enum steti_family {
     STETI_FAMILY_M2M_100,
     STETI_FAMILY_PEGASUS,
     STETI_FAMILY_T5,
-    STETI_FAMILY_MT5
+    STETI_FAMILY_MT5,
+    STETI_FAMILY_UMT5
 };
 
 enum steti_positions {
@@ -74,6 +75,7 @@ struct steti_spec {
     int position_offset; /* table row of position 0 */
     int max_positions;   /* positions that a sequence may have */
     int rel_buckets, rel_max_distance;
+    int rel_every_layer; /* each layer has relative positions of its own; else all the first's */
     int32_t pad_id, bos_id, eos_id, start_id; /* pad_id, bos_id: -1 when there is none */
     /* What stands around a source when the encoder reads it. Never drafted. */
     struct steti_wrap src_prefix, src_suffix;

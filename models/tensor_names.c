@@ -39,10 +39,14 @@ static const struct tensor_names t5_gated = {
 
 const struct tensor_names *steti_tensor_names(const struct steti_spec *s)
 {
-    if (s->family != STETI_FAMILY_T5 && s->family != STETI_FAMILY_MT5) {
+    switch (s->family) {
+    case STETI_FAMILY_T5:
+    case STETI_FAMILY_MT5:
+    case STETI_FAMILY_UMT5:
+        return s->ffn_gated ? &t5_gated : &t5;
+    default:
         return &fairseq;
     }
-    return s->ffn_gated ? &t5_gated : &t5;
 }
 
 const char *steti_tensor_root(const struct steti_weights *w)

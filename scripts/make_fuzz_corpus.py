@@ -54,7 +54,7 @@ def make_config():
         write("fuzz_config", f"seed_{name}", config)
         write("fuzz_config", f"seed_{name}_generation",
               config + b"\0" + fixture(name, "generation_config.json"))
-    for name in ("bart-b", "mbart-a", "marian-b", "m2m-100-a", "pegasus-a", "t5-a", "t5-c", "mt5-a"):
+    for name in ("bart-b", "mbart-a", "marian-b", "m2m-100-a", "pegasus-a", "t5-a", "t5-c", "mt5-a", "umt5-c"):
         write("fuzz_config", f"seed_{name}", fixture(f"hf-{name}", "config.json"))
     for name in ("bart-a", "mbart-b", "marian-a", "m2m-100-b", "pegasus-c", "t5-b"):
         write("fuzz_config", f"seed_{name}_generation", fixture(f"hf-{name}", "config.json") + b"\0" +

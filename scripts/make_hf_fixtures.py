@@ -83,6 +83,16 @@ FOLDERS = {
                  tokenizer=os.path.join("edgeformer-a", "spiece.model")),
     "mt5-a": dict(kind="MT5", config=dict(T5, vocab_size=220, d_model=16, num_heads=2), own_head=True, prefix=[],
                   suffix=[1]),
+    "umt5-a": dict(kind="UMT5", config=dict(T5, vocab_size=150, num_decoder_layers=2, relative_attention_num_buckets=8,
+                                            relative_attention_max_distance=20), prefix=[], suffix=[1]),
+    "umt5-b": dict(kind="UMT5", config=dict(T5, vocab_size=200, d_model=24, d_kv=10, num_heads=4, num_layers=3,
+                                            num_decoder_layers=2, feed_forward_proj="gated-gelu",
+                                            tie_word_embeddings=False), own_head=True, prefix=[], suffix=[1],
+                   dtype=torch.bfloat16),
+    "umt5-c": dict(kind="UMT5", config=dict(T5, vocab_size=180, d_model=20, num_heads=2,
+                                            num_decoder_layers=2, feed_forward_proj="relu",
+                                            relative_attention_num_buckets=12, relative_attention_max_distance=33),
+                   prefix=[], suffix=[1], legacy=True, keys={"tie_word_embeddings": False}),
 }
 
 
@@ -116,7 +126,7 @@ def train(model, seed, spec):
     rng, ids = random.Random(seed), ordinary_ids(spec, model.config)
     optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
     first = starts(model, spec)
-    steps = STEPS * (2 if spec["kind"] in ("Marian", "Pegasus", "T5", "MT5") else 1)  # these take longer
+    steps = STEPS * (2 if spec["kind"] in ("Marian", "Pegasus", "T5", "MT5", "UMT5") else 1)  # these take longer
     model.train()
     for step in range(steps):
         for group in optimizer.param_groups:

@@ -125,6 +125,8 @@ TEST(HfConfig, T5ScaleFollowsOldAndNewKeys)
         {"t5", ",\"tie_word_embeddings\":true,\"scale_decoder_outputs\":false", false},
         {"t5", ",\"tie_word_embeddings\":false,\"scale_decoder_outputs\":true", true},
         {"mt5", "", false},
+        {"umt5", "", true},
+        {"umt5", ",\"tie_word_embeddings\":false", false},
         {"mt5", ",\"tie_word_embeddings\":true", false},
     };
     for (const auto &c : cases) {
@@ -136,7 +138,10 @@ TEST(HfConfig, T5ScaleFollowsOldAndNewKeys)
 
 TEST(HfConfig, T5ShapesAndActivations)
 {
-    steti_spec s = good(t5_like("t5", ",\"num_decoder_layers\":5"));
+    steti_spec s = good(t5_like("umt5"));
+    EXPECT_TRUE(s.rel_every_layer && s.ffn_gated && s.act == STETI_ACT_GELU_TANH);
+    s = good(t5_like("t5", ",\"num_decoder_layers\":5"));
+    EXPECT_FALSE(s.rel_every_layer);
     EXPECT_TRUE(s.enc_layers == 3 && s.dec_layers == 5 && s.enc_head_dim == 6 && s.dec_heads == 4);
     EXPECT_TRUE(s.norm == STETI_NORM_RMS && s.unscaled_queries && s.enc_pre_norm && s.dec_pre_norm);
     EXPECT_EQ(ids(s.start), Ids{0}) << "the padding";
@@ -182,7 +187,7 @@ TEST(HfConfig, WhatCannotBeRunIsRefused)
         {bart_like("mbart"), nullptr, "decoder_start_token_id: is missing"},
         {bart_like("marian"), nullptr, "the usual one is not a token"},
         {bart_like("pegasus_x"), nullptr, "m2m_100, pegasus, t5, mt5"},
-        {t5_like("umt5"), nullptr, "model_type"},
+        {t5_like("longt5"), nullptr, "model_type"},
         {bart_like("bart", ",\"eos_token_id\":[1,2]"), nullptr, "eos_token_id"},
         {bart_like("bart", ",\"d_model\":25"), nullptr, "duplicate"},
         {bart_like("bart", ",\"max_position_embeddings\":0"), nullptr, "max_position_embeddings"},
