@@ -47,9 +47,9 @@ static stet_status read_ffn(const struct config *s, struct steti_spec *m, stet_e
     return STET_OK;
 }
 
-/* Old files of T5 and umT5 say with tie_word_embeddings whether the output is scaled; newer ones have
- * a key of its own for that and say "tied" of every model. Whether there is an output layer the
- * tensors tell. mT5's outputs are never scaled. */
+/* Old files of T5 and umT5 say with tie_word_embeddings whether the output is scaled; newer ones
+ * have a key of its own for that and say "tied" of every model. Whether there is an output layer
+ * the tensors tell. mT5's outputs are never scaled. */
 static stet_status read_head(const struct config *s, struct steti_spec *m, stet_error *err)
 {
     int scaled = 1;

@@ -287,7 +287,7 @@ TEST_F(Folder, FairseqIdsAreOneMore)
     t = nullptr;
     expect_mapped(k, plain, ids);
     EXPECT_EQ(k.decode({1026, 1001, 0}), ""); // a language
-    put("config.json", R"({"model_type":"pegasus"})");
+    put("config.json", R"({"model_type":"bigbird_pegasus"})");
     EXPECT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_E_MODEL);
     EXPECT_NE(std::string(err.message).find("pegasus"), std::string::npos) << err.message;
     put("config.json", R"({"model_type":"m2m_100"})");
