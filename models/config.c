@@ -13,8 +13,10 @@ static const struct config_choice families[] = {{"edgeformer", STETI_FAMILY_EDGE
                                                 {"mbart", STETI_FAMILY_MBART},
                                                 {"marian", STETI_FAMILY_MARIAN},
                                                 {"m2m_100", STETI_FAMILY_M2M_100},
+                                                {"pegasus", STETI_FAMILY_PEGASUS},
                                                 {"t5", STETI_FAMILY_T5},
                                                 {"mt5", STETI_FAMILY_MT5},
+                                                {"umt5", STETI_FAMILY_UMT5},
                                                 {NULL, 0}};
 
 const char *steti_family_name(enum steti_family f)
@@ -44,6 +46,7 @@ static stet_status read_family(const struct config *s, struct steti_spec *m, ste
     switch (m->family) {
     case STETI_FAMILY_T5:
     case STETI_FAMILY_MT5:
+    case STETI_FAMILY_UMT5:
         return config_read_t5(s, m, err);
     case STETI_FAMILY_EDGEFORMER:
     case STETI_FAMILY_TRANSFORMER:

@@ -1,5 +1,6 @@
-/* bart, mbart, marian and m2m_100 as Hugging Face's transformers writes them. The model type
- * decides the form: keys like normalize_before, which old files have, are not read there either. */
+/* bart, mbart, marian, m2m_100 and pegasus as Hugging Face's transformers writes them. The model
+ * type decides the form: keys like normalize_before, which old files have, are not read there
+ * either. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,6 +45,12 @@ static const struct form *form_of(enum steti_family family)
                                         .pad = 1,
                                         .eos = 2,
                                         .start = 2};
+    static const struct form pegasus = {.pre_norm = 1,
+                                        .act = STETI_ACT_GELU,
+                                        .positions = STETI_POS_SINUSOIDAL_2I,
+                                        .bos = -1,
+                                        .eos = 1,
+                                        .forced_end = 1};
     switch (family) {
     case STETI_FAMILY_MBART:
         return &mbart;
@@ -51,6 +58,8 @@ static const struct form *form_of(enum steti_family family)
         return &marian;
     case STETI_FAMILY_M2M_100:
         return &m2m_100;
+    case STETI_FAMILY_PEGASUS:
+        return &pegasus;
     default:
         return &bart;
     }

@@ -18,8 +18,10 @@ enum steti_family {
     STETI_FAMILY_MBART,
     STETI_FAMILY_MARIAN,
     STETI_FAMILY_M2M_100,
+    STETI_FAMILY_PEGASUS,
     STETI_FAMILY_T5,
-    STETI_FAMILY_MT5
+    STETI_FAMILY_MT5,
+    STETI_FAMILY_UMT5
 };
 
 enum steti_positions {
@@ -74,6 +76,7 @@ struct steti_spec {
     int position_offset; /* table row of position 0 */
     int max_positions;   /* positions that a sequence may have */
     int rel_buckets, rel_max_distance;
+    int rel_every_layer; /* each layer has relative positions of its own; else all the first's */
     /* pad_id, bos_id: -1 when there is none. eos_id is the end that stands behind sources; outputs
      * may have others besides (generation.more_ends). */
     int32_t pad_id, bos_id, eos_id, start_id;

@@ -54,10 +54,11 @@ def make_config():
         write("fuzz_config", f"seed_{name}", config)
         write("fuzz_config", f"seed_{name}_generation",
               config + b"\0" + fixture(name, "generation_config.json"))
-    for name in ("bart-b", "mbart-a", "mbart-c", "marian-b", "m2m-100-a", "t5-a", "t5-c", "mt5-a"):
+    for name in ("bart-b", "mbart-a", "mbart-c", "marian-b", "m2m-100-a", "pegasus-a", "t5-a", "t5-c", "mt5-a",
+                 "umt5-c"):
         write("fuzz_config", f"seed_{name}", fixture(f"hf-{name}", "config.json"))
-    for name in ("bart-a", "bart-c", "mbart-b", "marian-a", "marian-c", "m2m-100-b", "m2m-100-c", "t5-b", "mt5-b",
-                 "mt5-c"):
+    for name in ("bart-a", "bart-c", "mbart-b", "marian-a", "marian-c", "m2m-100-b", "m2m-100-c", "pegasus-c",
+                 "t5-b", "mt5-b", "mt5-c"):
         write("fuzz_config", f"seed_{name}_generation", fixture(f"hf-{name}", "config.json") + b"\0" +
               fixture(f"hf-{name}", "generation_config.json"))
     write("fuzz_config", "seed_forbidden", fixture("hf-bart-a", "config.json") + b"\0" + json.dumps(
