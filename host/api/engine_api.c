@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,6 +29,18 @@ static stet_status resolve_lengths(const stet_model *m, struct api_options *o, s
                           "option %s: the model has positions for at most %d tokens",
                           o->max_input > most ? "max_input_length" : "max_decoding_length", most);
     }
+    return STET_OK;
+}
+
+/* What no option says the folder may. */
+static stet_status resolve_folder(const stet_model *m, struct api_options *o, stet_error *err)
+{
+    if (o->task != NULL) {
+        STETI_TRY(steti_folder_task(&m->settings, o->task, &o->prompt, err));
+    }
+    o->prompt = o->prompt != NULL ? o->prompt : m->settings.prompt;
+    o->min_edit_score = isnan(o->min_edit_score) ? m->settings.min_edit_score : o->min_edit_score;
+    o->scores |= o->min_edit_score > -INFINITY;
     return STET_OK;
 }
 
@@ -62,6 +75,7 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
                             stet_error *err)
 {
     memset(plan, 0, sizeof *plan);
+    STETI_TRY(resolve_folder(m, o, err));
     STETI_TRY(resolve_lengths(m, o, err));
     plan->engine = (struct steti_engine_options){.draft = o->draft,
                                                  .draft_window = o->draft_window,
@@ -83,7 +97,8 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
     }
     plan->bytes += steti_engine_scratch_bytes(m->net, backend, &plan->engine);
     plan->bytes += BLOCKS_BYTES + BLOCKS_BYTES_A_THREAD * (size_t)api_threads(&m->options);
-    plan->bytes += engine_slots_bytes(o) + (size_t)o->queue_size * sizeof(struct api_request) +
+    plan->bytes += engine_slots_bytes(o) + engine_prompt_bytes(o) +
+                   (size_t)o->queue_size * sizeof(struct api_request) +
                    steti_sched_bytes(o->queue_size, o->batch_size) + sizeof(stet_engine);
     return check_memory(m, o, plan->bytes, err);
 }
@@ -159,6 +174,7 @@ static stet_status open_engine(stet_engine *g, int64_t balance_before, stet_erro
     STETI_TRY(open_scheduler(g, err));
     STETI_TRY(open_table(g, err));
     STETI_TRY(engine_slots_open(g, err));
+    STETI_TRY(engine_prompt_open(g, err));
     STETI_TRY(open_budget(g, balance_before, err));
     rc = steti_thread_start(&g->thread, engine_thread, g);
     if (rc != 0) {
@@ -171,6 +187,7 @@ static stet_status open_engine(stet_engine *g, int64_t balance_before, stet_erro
 
 static void close_engine(stet_engine *g)
 {
+    engine_prompt_close(g);
     engine_slots_close(g);
     steti_sched_close(g->sched);
     steti_engine_close(g->core);

@@ -141,6 +141,7 @@ void api_model_close(stet_model *m)
     }
     steti_model_close(m->net);
     piece_table_free(&m->pieces);
+    steti_folder_settings_free(&m->settings);
     steti_tokenizer_close(m->tokenizer);
     if (m->ops != NULL) {
         m->ops->close(m->backend);
@@ -167,6 +168,7 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
     STETI_TRY_GOTO(steti_tokenizer_open(path, &m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(piece_table_init(&m->pieces, m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(open_net(m, path, err), st, fail);
+    STETI_TRY_GOTO(steti_folder_settings_read(path, &m->settings, err), st, fail);
     m->bytes = (size_t)(steti_alloc_thread_balance() - before);
     *out = m;
     return STET_OK;
