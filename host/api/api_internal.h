@@ -65,7 +65,8 @@ void api_model_close(stet_model *m);
 /* The engine that follows from the options, the model and the device. */
 struct api_plan {
     struct steti_engine_options engine;
-    size_t bytes; /* that it reserves, the requests' texts and results not counted */
+    struct steti_around around; /* what engine.around points to */
+    size_t bytes;               /* that it reserves, the requests' texts and results not counted */
 };
 
 /* Fills in what the options leave open and checks lengths and memory_limit. STET_E_INVALID,

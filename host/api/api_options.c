@@ -340,6 +340,20 @@ static stet_status set_task(struct api_options *o, const char *key, const char *
     return STET_OK;
 }
 
+static stet_status set_source_language(struct api_options *o, const char *key, const char *value,
+                                       stet_error *err)
+{
+    o->source_language = value;
+    return value[0] != '\0' ? STET_OK : wrong(key, value, "the name of a language", err);
+}
+
+static stet_status set_target_language(struct api_options *o, const char *key, const char *value,
+                                       stet_error *err)
+{
+    o->target_language = value;
+    return value[0] != '\0' ? STET_OK : wrong(key, value, "the name of a language", err);
+}
+
 static const struct {
     const char *key;
     int scope;
@@ -367,6 +381,8 @@ static const struct {
     {"min_edit_score", API_SCOPE_ENGINE, set_min_score},
     {"prompt", API_SCOPE_ENGINE, set_prompt},
     {"task", API_SCOPE_ENGINE, set_task},
+    {"source_language", API_SCOPE_ENGINE, set_source_language},
+    {"target_language", API_SCOPE_ENGINE, set_target_language},
 };
 
 static const char *owner(int scope)

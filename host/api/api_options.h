@@ -39,7 +39,9 @@ struct api_options {
     int verify, scores;
     float min_edit_score; /* -INFINITY: all edits are made; NAN: as the folder says */
     const char *prompt;   /* in front of every sentence; NULL: as the folder says */
-    const char *task;     /* NULL: none. Both are the caller's strings */
+    const char *task;     /* NULL: none */
+    const char *source_language, *target_language; /* NULL: as the folder says */
+    /* these four are the caller's strings */
 };
 
 void api_options_defaults(struct api_options *o);

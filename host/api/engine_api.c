@@ -4,6 +4,7 @@
 
 #include "alloc.h"
 #include "engine_state.h"
+#include "languages.h"
 #include "thread.h"
 
 #define DEFAULT_LENGTH 256 /* tokens, where the model has positions for as many */
@@ -15,11 +16,10 @@
 #define BLOCKS_BYTES_A_THREAD 256u
 
 /* Sentences and outputs must fit into the position table, with the special tokens around them. */
-static stet_status resolve_lengths(const stet_model *m, struct api_options *o, stet_error *err)
+static stet_status resolve_lengths(const stet_model *m, const struct steti_around *a,
+                                   struct api_options *o, stet_error *err)
 {
-    const struct steti_spec *spec = steti_model_spec(m->net);
-    int around =
-        steti_spec_wrap_rows(spec) > spec->start.n ? steti_spec_wrap_rows(spec) : spec->start.n;
+    int around = steti_around_rows(a) > a->start.n ? steti_around_rows(a) : a->start.n;
     int most = steti_model_max_positions(m->net) - around;
     int usual = most < DEFAULT_LENGTH ? most : DEFAULT_LENGTH;
     o->max_input = o->max_input > 0 ? o->max_input : usual;
@@ -76,7 +76,8 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
 {
     memset(plan, 0, sizeof *plan);
     STETI_TRY(resolve_folder(m, o, err));
-    STETI_TRY(resolve_lengths(m, o, err));
+    STETI_TRY(language_around(m->tokenizer, steti_model_spec(m->net), o, &plan->around, err));
+    STETI_TRY(resolve_lengths(m, &plan->around, o, err));
     plan->engine = (struct steti_engine_options){.draft = o->draft,
                                                  .draft_window = o->draft_window,
                                                  .batch_size = o->batch_size,
@@ -87,7 +88,8 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
                                                  .clock = steti_clock_system(),
                                                  .pieces = m->pieces.data,
                                                  .n_pieces = m->pieces.n,
-                                                 .spelling = &m->pieces.spelling};
+                                                 .spelling = &m->pieces.spelling,
+                                                 .around = &plan->around};
     plan->bytes = steti_engine_bytes(steti_model_spec(m->net), &plan->engine);
     if (plan->bytes == 0) {
         return steti_fail(
@@ -110,6 +112,7 @@ static stet_status open_core(stet_engine *g, stet_error *err)
     STETI_TRY(g->model->ops->open(&bo, &g->backend, err));
     STETI_TRY(api_plan_engine(g->model, &g->options, g->backend, &plan, err));
     g->reserved_bytes = plan.bytes;
+    g->options.source_language = g->options.target_language = NULL; /* the caller's strings */
     return steti_engine_open(g->model->net, g->backend, &plan.engine, &g->core, err);
 }
 

@@ -120,6 +120,11 @@ static const struct steti_option_spec table[] = {
             "Default: what the folder's stet.json says."),
     LIBRARY("task", STETI_OPTION_ENGINE, "NAME",
             "Instead of --prompt: the prefix of this task in the model's config.json."),
+    LIBRARY("source_language", STETI_OPTION_ENGINE, "NAME",
+            "The language of the text, for mBART, M2M-100 and NLLB, such as en_XX, en or eng_Latn. "
+            "Default: what the folder says."),
+    LIBRARY("target_language", STETI_OPTION_ENGINE, "NAME",
+            "The language to write, for these and Marian. Default: what the folder says."),
     LIBRARY("memory_limit", STETI_OPTION_ENGINE, "BYTES",
             "Memory for the model, the engine and the lines in it, with K, M or G, such as 200M. "
             "Where it "

@@ -335,6 +335,12 @@ typedef struct stet_engine stet_engine;
  *                       folder's stet.json says, else none
  *   task                instead of prompt: the prefix of this task in the task_specific_params of
  *                       the folder's config.json
+ *   source_language     of the text, as the model's tokenizer calls it: "en_XX" (mBART), "en" or
+ *                       "__en__" (M2M-100), "eng_Latn" (NLLB). Default: src_lang of the folder's
+ *                       tokenizer_config.json; one of them must say it
+ *   target_language     likewise, of the output; for Marian's models of many languages "deu" or
+ *                       ">>deu<<". Default: what the folder forces or starts with, else tgt_lang of
+ *                       tokenizer_config.json (not for mBART before mBART-50, and Marian)
  *   scores              "1": log probabilities for stet_sentence.score and stet_edit.score (default
  *                       "0")
  * STET_E_INVALID, STET_E_NOMEM, STET_E_DEVICE as above. The engine keeps a reference to the
