@@ -166,8 +166,10 @@ STET_API void stet_model_release(stet_model *model);
 #define STET_REPORT_TEXT 0u
 #define STET_REPORT_JSON 1u
 
-/* Describes a folder without running it: family, sizes, compute type, tokenizer, files, memory
- * needed, and whether this build can run it; if not, what is missing. Takes stet_model_load's and
+/* Describes a folder without running it: family, sizes, stored type and the compute types it can
+ * run in, tokenizer, special tokens around a source and at the start, languages, prompt, files,
+ * memory with 1, 8, 32 and 128 requests in flight, and whether this build can run it; if not, what
+ * is wrong with each part that can be examined without the others. Takes stet_model_load's and
  * stet_engine_create's options, which change the memory figures.
  * Writes at most `cap` bytes to buf, always NUL-terminated if cap > 0; *needed is set to the length
  * of the whole report without the NUL.
