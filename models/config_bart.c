@@ -49,8 +49,7 @@ static const struct form *form_of(enum steti_family family)
                                         .act = STETI_ACT_GELU,
                                         .positions = STETI_POS_SINUSOIDAL_2I,
                                         .bos = -1,
-                                        .eos = 1,
-                                        .forced_end = 1};
+                                        .eos = 1};
     switch (family) {
     case STETI_FAMILY_MBART:
         return &mbart;
@@ -147,6 +146,7 @@ stet_status config_read_languages(const struct config *s, struct steti_spec *m, 
     }
     text_of(s, "tokenizer_class", class_name, sizeof class_name);
     text_of(s, "src_lang", m->source_language, sizeof m->source_language);
+    text_of(s, "tgt_lang", m->target_language, sizeof m->target_language);
     STETI_TRY(config_bool(s, "legacy_behaviour", &legacy, err));
     if (strncmp(class_name, mbart50, sizeof mbart50 - 1) == 0) {
         m->language_place = STETI_LANGUAGE_FIRST;

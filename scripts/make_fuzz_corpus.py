@@ -86,6 +86,15 @@ def make_quantize_config():
         write("fuzz_quantize_config", f"seed_{name}", text.encode())
 
 
+def make_folder_settings():
+    texts = {"both": '{"prompt": "grammar: ", "min_edit_score": -0.6}', "empty": "{}",
+             "unknown": '{"promt": "x"}', "number": '{"min_edit_score": 1e9, "prompt": 3}',
+             "tasks": '{"task_specific_params":{"a":{"prefix":"x: "},"b":3,"c":{"prefix":null}}}',
+             "many": json.dumps({"task_specific_params": {f"t{i}": {"prefix": "p"} for i in range(70)}})}
+    for name, text in texts.items():
+        write("fuzz_folder_settings", f"seed_{name}", text.encode())
+
+
 def make_json():
     texts = {
         "numbers": '{"a":0,"b":-1,"c":1.5e-3,"d":9223372036854775807,"e":9223372036854775808}',
@@ -170,6 +179,7 @@ def make_replays():
 def main():
     make_safetensors()
     make_config()
+    make_folder_settings()
     make_quantize_config()
     make_json()
     make_tokenizer_models()

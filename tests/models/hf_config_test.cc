@@ -103,7 +103,7 @@ TEST(HfConfig, PegasusIsPreNormWithSinusoids)
 {
     steti_spec s = good(bart_like("pegasus", ",\"scale_embedding\":true,\"normalize_before\":false,"
                                              "\"activation_function\":\"relu\""));
-    EXPECT_TRUE(s.enc_pre_norm && s.dec_pre_norm && !s.embed_norm && s.tied_head && s.forced_end);
+    EXPECT_TRUE(s.enc_pre_norm && s.dec_pre_norm && !s.embed_norm && s.tied_head && !s.forced_end);
     EXPECT_EQ(s.positions, STETI_POS_SINUSOIDAL_2I);
     EXPECT_EQ(s.position_offset, 0);
     EXPECT_EQ(s.act, STETI_ACT_RELU);
@@ -111,6 +111,31 @@ TEST(HfConfig, PegasusIsPreNormWithSinusoids)
     EXPECT_EQ(ids(s.src_prefix), Ids{});
     EXPECT_EQ(ids(s.src_suffix), Ids{1});
     EXPECT_EQ(ids(s.start), Ids{0});
+}
+
+TEST(HfConfig, TheTargetsLanguageStandsWhereTheFamilyWantsIt)
+{
+    steti_spec old = good(bart_like("mbart", ",\"decoder_start_token_id\":50"));
+    EXPECT_FALSE(steti_spec_wants_target(&old));
+    steti_spec_set_target_language(&old, 40);
+    EXPECT_EQ(ids(old.start), Ids{40});
+    steti_spec m = good(bart_like("m2m_100"));
+    EXPECT_TRUE(steti_spec_wants_target(&m));
+    steti_spec_set_target_language(&m, 40);
+    steti_spec_set_target_language(&m, 41);
+    EXPECT_EQ(ids(m.start), (Ids{2, 41}));
+    EXPECT_FALSE(steti_spec_wants_target(&m));
+    steti_spec n = good(bart_like("m2m_100", ",\"forced_bos_token_id\":60"));
+    EXPECT_FALSE(steti_spec_wants_target(&n));
+    const char text[] = "{\"tgt_lang\":\"de\",\"src_lang\":\"en\"}";
+    ASSERT_EQ(steti_spec_parse_tokenizer(text, sizeof text - 1, "/some/folder", &n, nullptr),
+              STET_OK);
+    EXPECT_STREQ(n.target_language, "de");
+    steti_spec o = good(bart_like("marian", ",\"pad_token_id\":99,\"decoder_start_token_id\":99"));
+    steti_spec_set_target_language(&o, 40);
+    steti_spec_set_target_language(&o, 41);
+    EXPECT_EQ(ids(o.src_prefix), Ids{41});
+    EXPECT_EQ(ids(o.start), Ids{99});
 }
 
 TEST(HfConfig, T5ScaleFollowsOldAndNewKeys)
