@@ -35,7 +35,8 @@ static stet_status resolve_lengths(const stet_model *m, const struct steti_aroun
     int most = steti_model_max_positions(m->net) - around;
     int usual = most < DEFAULT_LENGTH ? most : DEFAULT_LENGTH;
     o->max_input = o->max_input > 0 ? o->max_input : usual;
-    o->max_output = o->max_output > 0 ? o->max_output : usual_output(steti_model_spec(m->net), a, usual, most);
+    o->max_output =
+        o->max_output > 0 ? o->max_output : usual_output(steti_model_spec(m->net), a, usual, most);
     if (o->max_input > most || o->max_output > most) {
         return steti_fail(err, STET_E_INVALID,
                           "option %s: the model has positions for at most %d tokens",
