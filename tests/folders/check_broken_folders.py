@@ -27,7 +27,7 @@ NOBODY = 65534
 def run(stet, command, path, as_user=False):
     """(exit code or None, standard output, lines of standard error)"""
     user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if as_user and os.geteuid() == 0 else {}
-    arguments = [stet, command, path] if command == "inspect" else [stet, command, "-m", path, "--threads=1"]
+    arguments = [stet, command, path] if command == "inspect" else [stet, command, "-m", path, "--intra_threads=1"]
     try:
         done = subprocess.run(arguments, input=TEXT.encode(), capture_output=True, timeout=TIME_LIMIT, check=False,
                               **user)
