@@ -3,7 +3,7 @@
 import os
 import struct
 
-from folder_cases import FIXTURES, WEIGHTS, case, file_of, header_of, simple
+from folder_cases import FIXTURES, WEIGHTS, case, file_of, header_of, read_tensors, simple
 
 FC1 = "encoder.layers.0.fc1.weight"
 FILE = r"FOLDER/model\.safetensors: "
@@ -18,7 +18,7 @@ def add_files():
     simple("weights-empty", "edge", FILE + r"0 bytes are too few for a safetensors file.*",
            lambda f: f.write(WEIGHTS, b""))
     simple("weights-lfs-pointer", "edge",
-           FILE + r"is a Git LFS pointer, not the file itself; fetch it with git lfs pull",
+           FILE + r"is a pointer of Git LFS, not the file itself; `git lfs pull` fetches it",
            lambda f: f.write(WEIGHTS, "version https://git-lfs.github.com/spec/v1\noid sha256:" + 64 * "0" +
                              "\nsize 449408\n"))
     simple("weights-7-bytes", "edge", FILE + r"7 bytes are too few for a safetensors file.*",
@@ -33,23 +33,25 @@ def add_files():
     simple("weights-header-huge", "edge", FILE + r"header length 9223372036854775808 at offset 0 is over the limit .*",
            lambda f: f.write(WEIGHTS, struct.pack("<Q", 2**63) + f.read(WEIGHTS)[8:]))
     simple("weights-no-brace", "edge", FILE + r"the header at offset 8 must begin with '\{'.*",
-           lambda f: f.write(WEIGHTS, b"x" * 5 + bytes(3) + b"x" * 1000000))
+           lambda f: f.write(WEIGHTS, struct.pack("<Q", 1000) + b"x" * 5000))
     header("weights-not-json", b'{"a": {', r"not valid JSON: line 1, column \d+: .*")
-    header("weights-no-tensors", b"{}", r"holds no tensors.*")
-    header("weights-metadata", b'{"__metadata__": {"format": 1}}', r"__metadata__ key 'format': the value must be a string")
+    simple("weights-no-tensors", "edge", r'FOLDER: tensor "encoder\.embed_tokens\.weight" is missing.*',
+           lambda f: f.write(WEIGHTS, struct.pack("<Q", 2) + b"{}"))
+    header("weights-metadata", b'{"__metadata__": {"format": 1}}',
+           r"__metadata__ key 'format': the value must be a string")
 
 
 def add_missing():
-    none = r"no model\.safetensors or model\.safetensors\.index\.json: "
-    simple("weights-missing", "edge", none + r".*FOLDER/model\.safetensors: cannot be opened: No such file or directory",
-           lambda f: f.remove(WEIGHTS))
+    none = r"FOLDER: no model\.safetensors or model\.safetensors\.index\.json"
+    simple("weights-missing", "edge", none, lambda f: f.remove(WEIGHTS))
 
     @case("weights-pytorch-bin", "edge", r"FOLDER: .*pytorch_model\.bin.*scripts/convert_pytorch_bin\.py.*")
     def _(f):
         f.remove(WEIGHTS)
         os.symlink(os.path.join(FIXTURES, "checkpoints", "hf-single", "pytorch_model.bin"), f.at("pytorch_model.bin"))
 
-    @case("weights-pytorch-shards", "edge", r"FOLDER: .*pytorch_model\.bin\.index\.json.*scripts/convert_pytorch_bin\.py.*")
+    @case("weights-pytorch-shards", "edge",
+          r"FOLDER: .*pytorch_model\.bin\.index\.json.*scripts/convert_pytorch_bin\.py.*")
     def _(f):
         f.remove(WEIGHTS)
         for name in os.listdir(os.path.join(FIXTURES, "checkpoints", "hf-shards")):
@@ -60,7 +62,7 @@ def add_missing():
         os.symlink(os.path.join(FIXTURES, "checkpoints", "fairseq_pre_old.pt"), f.at("checkpoint_best.pt"))
         f.write("dict.src.txt", "a 5\n")
 
-    @case("weights-of-tensorflow", "edge", none + r".*")
+    @case("weights-of-tensorflow", "edge", none)
     def _(f):
         f.remove(WEIGHTS)
         f.write("tf_model.h5", b"\x89HDF\r\n\x1a\n")
@@ -116,7 +118,8 @@ def add_models():
     def _(t):
         t["lora.a"] = ["F32", [1], bytes(4)]
 
-    @edit("tensor-transposed", "learned", r'FOLDER: tensor ".*fc1\.weight" has shape \[.*\], config\.json asks for \[.*\]')
+    @edit("tensor-transposed", "learned",
+          r'FOLDER: tensor ".*fc1\.weight" has shape \[.*\], config\.json asks for \[.*\]')
     def _(t):
         for n in t:
             if n.endswith("fc1.weight"):
@@ -139,7 +142,7 @@ def add_models():
         t[FC1] = ["I8", t[FC1][1], bytes(64 * 64)]
         t[FC1 + "_scale"] = ["F16", [64], bytes(128)]
 
-    @edit("scales-nan", "edge", rf'FOLDER: tensor "{FC1}_scale": value 63 is not a finite number.*')
+    @edit("scales-nan", "edge", FILE + rf"tensor '{FC1}_scale': element 63 is NaN or an infinity; .*")
     def _(t):
         t[FC1] = ["I8", t[FC1][1], bytes(64 * 64)]
         t[FC1 + "_scale"] = ["F32", [64], bytes(252) + struct.pack("<f", float("nan"))]
@@ -165,10 +168,10 @@ def add_numbers():
     for name, tensor, value in (("nan", FC1, "nan"), ("inf", FC1, "inf"), ("nan-embedding", "shared.weight", "nan"),
                                 ("nan-bias", "encoder.layers.0.fc1.bias", "nan"),
                                 ("inf-norm", "encoder.layers.0.final_layer_norm.weight", "-inf")):
-        simple("tensor-" + name, "edge", rf'FOLDER: tensor "{tensor}": value 37 is not a finite number.*',
+        simple("tensor-" + name, "edge", FILE + rf"tensor '{tensor}': element 37 is NaN or an infinity; .*",
                lambda f, tensor=tensor, value=value: f.set_values(tensor, 37, float(value)))
 
-    @edit("tensor-nan-half", "bart", r'FOLDER: tensor "model\.shared\.weight": value 5 is not a finite number.*')
+    @edit("tensor-nan-half", "bart", FILE + r"tensor 'model\.shared\.weight': element 5 is NaN or an infinity; .*")
     def _(t):
         data = bytearray(t["model.shared.weight"][2])
         data[10:12] = b"\0\xfe"
@@ -191,7 +194,7 @@ def add_shards():
     simple("index-absent-file", "edge", r"FOLDER/other\.safetensors: cannot be opened: .*",
            lambda f: f.shards(**{FC1: "other.safetensors"}))
     simple("index-wrong-file", "edge",
-           rf"FOLDER/{second}: tensor '{FC1}' is not in the file, although FOLDER/model\.safetensors\.index\.json says so",
+           rf"FOLDER/{second}: tensor '{FC1}' is not in the file, although FOLDER/.*\.index\.json says so",
            lambda f: f.shards(**{FC1: second}))
     simple("index-outside", "edge", INDEX + rf"weight_map: tensor '{FC1}': '\.\./a' is not a plain file name .*",
            lambda f: f.shards(**{FC1: "../a"}))
@@ -211,13 +214,10 @@ def add_shards():
         simple("index-" + name, "edge", INDEX + pattern, lambda f, value=value: (
             f.shards(), f.write_json(WEIGHTS + ".index.json", value)))
 
-    @case("shard-twice", "edge", rf"FOLDER/{first}: tensor '.*' is also in FOLDER/{second}; a name must be in one shard")
+    @case("shard-twice", "edge",
+          rf"FOLDER/{first}: tensor '.*' is also in FOLDER/{second}; a name must be in one shard")
     def _(f):
         f.shards()
-        f.write(first, b"")
-        whole = f.tensors() if os.path.exists(f.at(WEIGHTS)) else None
-        assert whole is None
-        from folder_cases import read_tensors
         tensors = read_tensors(f.at(second))
         f.write_tensors(tensors, first)
         name = next(iter(tensors))

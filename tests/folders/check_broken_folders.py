@@ -106,7 +106,8 @@ def check(stet, only, out):
             wrong += [f"{c['name']}: {f}" for f in found]
     print("\n".join(wrong))
     left_out = len([c for c in CASES if c["as_user"]]) if not as_nobody else 0
-    print(f"{len(cases)} broken folders, {len(whole)} whole ones, {len(wrong)} faults; {left_out} cases need another user")
+    print(f"{len(cases)} broken folders, {len(whole)} whole ones, {len(wrong)} faults; "
+          f"{left_out} cases need another user")
     return 1 if wrong else 0
 
 

@@ -20,8 +20,7 @@ WHOLE = {
     "unigram": ("hf-t5-c", {"tokenizer.json": "uni_t5.json"}, 1010),
     "marian": ("hf-marian-c", {name: "folders/marian/" + name
                                for name in ("source.spm", "target.spm", "vocab.json")}, 1072),
-    "m2m": ("hf-m2m-100-c", {name: "folders/m2m_100/" + name for name in (
-        "sentencepiece.bpe.model", "vocab.json")}, 910),
+    "m2m": ("hf-m2m-100-c", {"tokenizer.json": "uni_xlmr.json"}, 1010),
     "pegasus": ("hf-pegasus-c", {name: "folders/pegasus/" + name for name in (
         "spiece.model", "tokenizer_config.json")}, 1200),
 }
@@ -171,6 +170,11 @@ def make_whole(path, name):
         # The fixture's settings name languages that this tokenizer does not have.
         folder.remove("generation_config.json")
         folder.write_json("tokenizer_config.json", {"tokenizer_class": "M2M100Tokenizer", "src_lang": "en"})
+        tokenizer = folder.json("tokenizer.json")
+        for i, language in enumerate(("en", "de")):
+            tokenizer["added_tokens"].append(dict(tokenizer["added_tokens"][-1], id=1000 + i,
+                                                  content=f"__{language}__"))
+        folder.write_json("tokenizer.json", tokenizer)
 
 
 CASES = []
