@@ -135,6 +135,7 @@ stet_status steti_spec_read(const char *folder, struct steti_spec *out, stet_err
     struct steti_file_map config, generation;
     const char *config_text, *generation_text;
     stet_status st;
+    STETI_TRY(config_check_there(folder, err));
     STETI_TRY(config_map(folder, "config.json", 1, &config, &config_text, err));
     STETI_TRY_GOTO(
         config_map(folder, "generation_config.json", 0, &generation, &generation_text, err), st,

@@ -9,6 +9,15 @@ const struct config_choice config_activations[] = {
 static const struct config_choice position_kinds[] = {
     {"sinusoidal", STETI_POS_SINUSOIDAL}, {"learned", STETI_POS_LEARNED}, {NULL, 0}};
 
+static stet_status check_heads(const struct config *s, const char *key, int heads, int d_model,
+                               stet_error *err)
+{
+    return d_model % heads == 0
+               ? STET_OK
+               : steti_fail(err, STET_E_MODEL, "%s/%s: %s: %d heads do not divide d_model %d",
+                            s->folder, s->file, key, heads, d_model);
+}
+
 stet_status config_read_shapes(const struct config *s, struct steti_spec *m, stet_error *err)
 {
     STETI_TRY(config_int(s, "vocab_size", 2, 1 << 24, 1, &m->vocab_size, err));
@@ -19,12 +28,8 @@ stet_status config_read_shapes(const struct config *s, struct steti_spec *m, ste
     STETI_TRY(config_int(s, "decoder_attention_heads", 1, 1024, 1, &m->dec_heads, err));
     STETI_TRY(config_int(s, "encoder_ffn_dim", 1, 1 << 18, 1, &m->enc_ffn, err));
     STETI_TRY(config_int(s, "decoder_ffn_dim", 1, 1 << 18, 1, &m->dec_ffn, err));
-    if (m->d_model % m->enc_heads != 0) {
-        return config_bad(s, err, "encoder_attention_heads", "does not divide d_model");
-    }
-    if (m->d_model % m->dec_heads != 0) {
-        return config_bad(s, err, "decoder_attention_heads", "does not divide d_model");
-    }
+    STETI_TRY(check_heads(s, "encoder_attention_heads", m->enc_heads, m->d_model, err));
+    STETI_TRY(check_heads(s, "decoder_attention_heads", m->dec_heads, m->d_model, err));
     m->enc_head_dim = m->d_model / m->enc_heads;
     m->dec_head_dim = m->d_model / m->dec_heads;
     return STET_OK;

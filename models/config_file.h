@@ -14,4 +14,7 @@ stet_status config_map(const char *folder, const char *name, int required,
 stet_status config_parse(const char *text, size_t len, const struct config *s,
                          struct steti_json **root, stet_error *err);
 
+/* STET_E_IO if the folder has no config.json, with what to do about it. */
+stet_status config_check_there(const char *folder, stet_error *err);
+
 #endif

@@ -29,7 +29,9 @@ static stet_status ban(const struct config *s, const char *key, const struct ste
         }
     }
     if (m->n_banned == STETI_BANNED_MAX) {
-        return config_bad(s, err, key, "more tokens are forbidden than stet supports");
+        return steti_fail(err, STET_E_MODEL,
+                          "%s/%s: %s: more tokens are forbidden than stet supports, which is %d",
+                          s->folder, s->file, key, STETI_BANNED_MAX);
     }
     m->banned[m->n_banned++] = id;
     return STET_OK;
@@ -194,7 +196,9 @@ static stet_status refuse_quantized_cache(const struct config *s, stet_error *er
     const struct steti_json *v = steti_json_get(s->obj, key);
     if (v != NULL && steti_json_kind_of(v) == STETI_JSON_STRING &&
         strcmp(steti_json_string(v, NULL), "quantized") == 0) {
-        return config_bad(s, err, key, "\"quantized\" is not supported");
+        return config_bad(s, err, key,
+                          "\"quantized\" changes outputs and is not supported; a folder without it "
+                          "can be run");
     }
     return STET_OK;
 }

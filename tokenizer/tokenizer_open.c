@@ -36,7 +36,7 @@ stet_status steti_folder_has(const struct steti_tokenizer_folder *f, const char 
     if (path == NULL) {
         return steti_fail_nomem(err, "a path", strlen(f->path));
     }
-    *there = steti_file_exists(path);
+    *there = steti_file_named(path);
     steti_free(path);
     return STET_OK;
 }
@@ -49,7 +49,8 @@ stet_status steti_folder_file_open(const struct steti_tokenizer_folder *f, const
     if (out->path == NULL) {
         return steti_fail_nomem(err, "a path", strlen(f->path));
     }
-    return steti_file_map_open(out->path, STETI_SPM_MAX_FILE, &out->map, err);
+    STETI_TRY(steti_file_map_open(out->path, STETI_SPM_MAX_FILE, &out->map, err));
+    return steti_refuse_pointer(out->map.data, out->map.len, out->path, err);
 }
 
 void steti_folder_file_close(struct steti_folder_file *f)
@@ -84,8 +85,10 @@ static void copy_numbers(const struct steti_json *doc, struct steti_tokenizer_fo
                               : f->add_prefix_space;
 }
 
-/* Nothing is asked of these files: what is missing or broken there is for others to say. */
-static stet_status read_config(struct steti_tokenizer_folder *f, const char *name, stet_error *err)
+/* Neither file has to be there. What is wrong with config.json is for others to say: must_parse is
+ * 0 for it. */
+static stet_status read_config(struct steti_tokenizer_folder *f, const char *name, int must_parse,
+                               stet_error *err)
 {
     struct steti_folder_file file;
     struct steti_json *doc = NULL;
@@ -106,7 +109,7 @@ static stet_status read_config(struct steti_tokenizer_folder *f, const char *nam
         steti_json_free(doc);
     }
     steti_folder_file_close(&file);
-    return st == STET_E_NOMEM ? st : STET_OK;
+    return st == STET_E_NOMEM || must_parse ? st : STET_OK;
 }
 
 struct found {
@@ -161,7 +164,7 @@ static stet_status open_renumbered(const struct steti_tokenizer_folder *f, const
         return steti_tokenizer_open_mapped(f, x->spm, STETI_IDS_PEGASUS, out, err);
     }
     return steti_fail(err, STET_E_MODEL,
-                      "%s: %s: the ids of a %s model are not those of the file; a tokenizer.json "
+                      "%s/%s: the ids of a %s model are not those of the file; a tokenizer.json "
                       "is needed",
                       f->path, x->spm, f->model_type);
 }
@@ -201,8 +204,8 @@ stet_status steti_tokenizer_open(const char *folder, struct steti_tokenizer **ou
     struct steti_tokenizer_folder f = {.path = folder, .vocab_size = -1, .offset = -1};
     struct found x = {0};
     *out = NULL;
-    STETI_TRY(read_config(&f, "config.json", err));
-    STETI_TRY(read_config(&f, "tokenizer_config.json", err));
+    STETI_TRY(read_config(&f, "config.json", 0, err));
+    STETI_TRY(read_config(&f, "tokenizer_config.json", 1, err));
     STETI_TRY(look(&f, &x, err));
     return open_found(&f, &x, out, err);
 }

@@ -76,11 +76,24 @@ static stet_status check_vocabulary(const stet_model *m, const struct steti_spec
 {
     int pieces = steti_tokenizer_vocab_size(m->tokenizer);
     if (pieces > spec->vocab_size) {
-        return steti_fail(err, STET_E_MODEL,
-                          "%s: the tokenizer has %d pieces, but config.json says vocab_size %d",
-                          path, pieces, spec->vocab_size);
+        return steti_fail(
+            err, STET_E_MODEL,
+            "%s: the tokenizer has %d pieces, but config.json says vocab_size %d; they "
+            "are of different models",
+            path, pieces, spec->vocab_size);
     }
     return STET_OK;
+}
+
+static stet_status check_language(const stet_model *m, const char *path, const char *key,
+                                  const char *name, int32_t *id, stet_error *err)
+{
+    *id = language_find(m->tokenizer, name);
+    return *id >= 0 ? STET_OK
+                    : steti_fail(err, STET_E_MODEL,
+                                 "%s/tokenizer_config.json: %s: \"%s\" is not a language of the "
+                                 "tokenizer, but the model is told that of its %s",
+                                 path, key, name, key[0] == 's' ? "input" : "output");
 }
 
 /* Families that are told a source's language get it as the folder says. */
@@ -88,33 +101,35 @@ static stet_status set_language(const stet_model *m, struct steti_spec *spec, co
                                 stet_error *err)
 {
     int32_t id;
-    if (spec->language_place == STETI_LANGUAGE_NONE || spec->source_language[0] == '\0') {
+    if (spec->language_place == STETI_LANGUAGE_NONE) {
+        return STET_OK;
+    }
+    if (steti_spec_wants_target(spec) && spec->target_language[0] != '\0') {
+        STETI_TRY(check_language(m, path, "tgt_lang", spec->target_language, &id, err));
+    }
+    if (spec->source_language[0] == '\0') {
         return STET_OK; /* an engine's option may say it */
     }
-    id = language_find(m->tokenizer, spec->source_language);
-    if (id < 0) {
-        return steti_fail(err, STET_E_MODEL,
-                          "%s/tokenizer_config.json: src_lang: \"%s\" is not a language of the "
-                          "tokenizer, but the model wants that of its input",
-                          path, spec->source_language);
-    }
+    STETI_TRY(check_language(m, path, "src_lang", spec->source_language, &id, err));
     steti_spec_set_source_language(spec, id);
     return STET_OK;
 }
 
-static stet_status open_net(stet_model *m, const char *path, stet_error *err)
+static stet_status open_net(stet_model *m, struct steti_spec *spec, const char *path,
+                            stet_error *err)
 {
     struct steti_model_options mo = {.ops = m->ops, .backend = m->backend};
     struct steti_weights *weights = NULL;
-    struct steti_spec spec;
     stet_status st;
-    STETI_TRY(steti_spec_read(path, &spec, err));
-    STETI_TRY(check_vocabulary(m, &spec, path, err));
-    STETI_TRY(set_language(m, &spec, path, err));
+    STETI_TRY(check_vocabulary(m, spec, path, err));
+    STETI_TRY(set_language(m, spec, path, err));
     STETI_TRY(steti_weights_open(path, &weights, err));
     mo.compute = compute_type(&m->options, weights);
     mo.max_positions = API_MAX_TOKENS + 1;
-    st = steti_model_open(&spec, weights, path, &mo, &m->net, err);
+    st = steti_weights_check_finite(weights, err);
+    if (st == STET_OK) {
+        st = steti_model_open(spec, weights, path, &mo, &m->net, err);
+    }
     steti_weights_close(weights);
     return st;
 }
@@ -140,6 +155,7 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
     struct steti_backend_options bo = {.threads = 1};
     int64_t before = steti_alloc_thread_balance();
     stet_model *m = steti_calloc(1, sizeof *m);
+    struct steti_spec spec;
     stet_status st;
     *out = NULL;
     if (m == NULL) {
@@ -150,9 +166,10 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
     STETI_TRY_GOTO(steti_folder_check(path, err), st, fail);
     STETI_TRY_GOTO(steti_backend_select(o->device, &m->ops, err), st, fail);
     STETI_TRY_GOTO(m->ops->open(&bo, &m->backend, err), st, fail);
+    STETI_TRY_GOTO(steti_spec_read(path, &spec, err), st, fail);
     STETI_TRY_GOTO(steti_tokenizer_open(path, &m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(piece_table_init(&m->pieces, m->tokenizer, err), st, fail);
-    STETI_TRY_GOTO(open_net(m, path, err), st, fail);
+    STETI_TRY_GOTO(open_net(m, &spec, path, err), st, fail);
     STETI_TRY_GOTO(steti_folder_settings_read(path, &m->settings, err), st, fail);
     m->bytes = (size_t)(steti_alloc_thread_balance() - before);
     *out = m;

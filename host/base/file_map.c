@@ -103,6 +103,23 @@ int steti_file_exists(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+int steti_file_named(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+stet_status steti_refuse_pointer(const void *data, size_t len, const char *path, stet_error *err)
+{
+    static const char first[] = "version https://git-lfs.";
+    if (len < sizeof first - 1 || memcmp(data, first, sizeof first - 1) != 0) {
+        return STET_OK;
+    }
+    return steti_fail(err, STET_E_FORMAT,
+                      "%s: is a pointer of Git LFS, not the file itself; `git lfs pull` fetches it",
+                      path);
+}
+
 char *steti_path_join(const char *folder, const char *name)
 {
     size_t a = strlen(folder), b = strlen(name);

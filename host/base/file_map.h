@@ -30,6 +30,13 @@ stet_status steti_folder_check(const char *path, stet_error *err);
 /* 1 if path is a regular file. */
 int steti_file_exists(const char *path);
 
+/* 1 if there is something of that name: also a folder, a pipe, a link that leads nowhere, or what
+ * cannot be examined. Opening it says what is wrong with it. */
+int steti_file_named(const char *path);
+
+/* STET_E_FORMAT if the bytes are the few lines that Git LFS leaves in place of a large file. */
+stet_status steti_refuse_pointer(const void *data, size_t len, const char *path, stet_error *err);
+
 /* folder + "/" + name in new memory; NULL when out of memory. */
 char *steti_path_join(const char *folder, const char *name);
 

@@ -47,7 +47,14 @@ stet_status steti_json_parse(const char *text, size_t len, const char *name,
         return steti_fail(err, STET_E_FORMAT, "%s: nested deeper than %d levels", name,
                           STETI_JSON_MAX_DEPTH);
     }
-    v = json_loadb(text != NULL ? text : "", len, JSON_REJECT_DUPLICATES, &je);
+    if (len == 0) {
+        return steti_fail(err, STET_E_FORMAT, "%s: the file is empty, expected JSON", name);
+    }
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        return steti_fail(err, STET_E_FORMAT,
+                          "%s: begins with a byte order mark; save it as UTF-8 without one", name);
+    }
+    v = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
     if (v == NULL) {
         /* Most of jansson's own failures to allocate leave no code and no text. */
         if (json_error_code(&je) == json_error_out_of_memory || je.text[0] == '\0') {

@@ -71,6 +71,60 @@ const char *steti_tensor_shape_text(const struct steti_tensor *t, char *buf, siz
     return buf;
 }
 
+/* ---- Numbers that are none ------------------------------------------------------------------- */
+
+/* Floats are not finite when all bits of the exponent are set. Without a way out of the loop, so
+ * that it is done for many elements at once. */
+static int any_wide(const unsigned char *p, size_t n, uint32_t exponent)
+{
+    int bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t x;
+        memcpy(&x, p + 4 * i, sizeof x);
+        bad |= (x & exponent) == exponent;
+    }
+    return bad;
+}
+
+static int any_narrow(const unsigned char *p, size_t n, uint16_t exponent)
+{
+    int bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t x;
+        memcpy(&x, p + 2 * i, sizeof x);
+        bad |= (x & exponent) == exponent;
+    }
+    return bad;
+}
+
+static int any_not_finite(const unsigned char *p, size_t n, enum steti_dtype type)
+{
+    return type == STETI_F32   ? any_wide(p, n, 0x7f800000u)
+           : type == STETI_F16 ? any_narrow(p, n, 0x7c00u)
+                               : any_narrow(p, n, 0x7f80u);
+}
+
+int64_t steti_tensor_not_finite(const struct steti_tensor *t)
+{
+    const size_t block = 4096, n = (size_t)steti_tensor_count(t), size = steti_dtype_size(t->dtype);
+    const unsigned char *p = t->data;
+    if (t->dtype != STETI_F32 && t->dtype != STETI_F16 && t->dtype != STETI_BF16) {
+        return -1;
+    }
+    for (size_t i = 0; i < n; i += block) {
+        size_t end = n - i < block ? n : i + block;
+        if (any_not_finite(p + i * size, end - i, t->dtype)) {
+            while (!any_not_finite(p + i * size, 1, t->dtype)) {
+                i++;
+            }
+            return (int64_t)i;
+        }
+    }
+    return -1;
+}
+
+/* ---- To float -------------------------------------------------------------------------------- */
+
 static float float_of_bits(uint32_t bits)
 {
     float f;

@@ -49,6 +49,9 @@ struct steti_tensor {
 
 int64_t steti_tensor_count(const struct steti_tensor *t);
 size_t steti_tensor_bytes(const struct steti_tensor *t);
+/* Index of the first NaN or infinity of a tensor of floats, -1 if there is none; 8-byte floats and
+ * integers are not looked at. */
+int64_t steti_tensor_not_finite(const struct steti_tensor *t);
 /* "[512, 2048]" into buf; returns buf. */
 const char *steti_tensor_shape_text(const struct steti_tensor *t, char *buf, size_t cap);
 

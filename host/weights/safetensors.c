@@ -125,7 +125,7 @@ static stet_status read_offsets(struct reader *r, const struct steti_json *v, si
     if (be[1] < be[0] || (uint64_t)be[1] > r->buffer_len) {
         return steti_fail(r->err, STET_E_FORMAT,
                           "%s: tensor '%s': data_offsets [%lld, %lld] are not a range inside the "
-                          "%zu bytes of data",
+                          "%zu bytes of data; the file is cut off or damaged",
                           r->path, r->shown, (long long)be[0], (long long)be[1], r->buffer_len);
     }
     if ((uint64_t)(be[1] - be[0]) != bytes) {
@@ -227,9 +227,10 @@ static stet_status check_layout(struct reader *r)
         pos += steti_tensor_bytes(t);
     }
     if (pos != r->buffer_len) {
-        return steti_fail(r->err, STET_E_FORMAT,
-                          "%s: the tensors end at offset %zu of %zu bytes of data", r->path, pos,
-                          r->buffer_len);
+        return steti_fail(
+            r->err, STET_E_FORMAT,
+            "%s: the tensors end at offset %zu of %zu bytes of data; the file is damaged", r->path,
+            pos, r->buffer_len);
     }
     qsort(out->entries, out->n, sizeof *out->entries, by_name);
     return STET_OK;
@@ -243,18 +244,21 @@ static stet_status find_header(struct reader *r, const void *data, size_t len, s
     const char *text;
     steti_bytes_init(&in, data, len);
     if (!steti_bytes_u64le(&in, &n)) {
-        return steti_fail(r->err, STET_E_FORMAT, "%s: %zu bytes are too few for a safetensors file",
-                          r->path, len);
+        return steti_fail(r->err, STET_E_FORMAT,
+                          "%s: %zu bytes are too few for a safetensors file; get it again", r->path,
+                          len);
     }
     if (n > MAX_HEADER) {
         return steti_fail(r->err, STET_E_FORMAT,
-                          "%s: header length %llu at offset 0 is over the limit of %u", r->path,
-                          (unsigned long long)n, MAX_HEADER);
+                          "%s: header length %llu at offset 0 is over the limit of %u; it is not a "
+                          "safetensors file",
+                          r->path, (unsigned long long)n, MAX_HEADER);
     }
     if (n > steti_bytes_left(&in)) {
         return steti_fail(r->err, STET_E_FORMAT,
-                          "%s: header length %llu at offset 0, but only %zu bytes follow", r->path,
-                          (unsigned long long)n, steti_bytes_left(&in));
+                          "%s: header length %llu at offset 0, but only %zu bytes follow; the file "
+                          "is cut off",
+                          r->path, (unsigned long long)n, steti_bytes_left(&in));
     }
     text = (const char *)in.p;
     if (n == 0 || text[0] != '{') {
@@ -278,6 +282,7 @@ stet_status steti_safetensors_parse(const void *data, size_t len, const char *na
     size_t json_len = 0;
     stet_status st;
     memset(out, 0, sizeof *out);
+    STETI_TRY(steti_refuse_pointer(data, len, name, err));
     STETI_TRY(find_header(&r, data, len, &json_len));
     STETI_TRY(steti_json_parse((const char *)data + LENGTH_FIELD, json_len, name, &root, err));
     STETI_TRY_GOTO(read_members(&r, root), st, fail_read);

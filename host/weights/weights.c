@@ -245,6 +245,29 @@ static stet_status open_single(struct steti_weights *w, stet_error *err)
     return merge_shards(w, err);
 }
 
+/* Weights that a script can convert. */
+static const char *const torch_files[] = {"pytorch_model.bin.index.json", "pytorch_model.bin",
+                                          NULL};
+
+static stet_status fail_absent(const struct steti_weights *w, stet_error *err)
+{
+    for (size_t i = 0; torch_files[i] != NULL; i++) {
+        char *path = steti_path_join(w->folder, torch_files[i]);
+        int there = path != NULL && steti_file_named(path);
+        if (path == NULL) {
+            return steti_fail_nomem(err, "a path", strlen(w->folder));
+        }
+        steti_free(path);
+        if (there) {
+            return steti_fail(err, STET_E_IO,
+                              "%s: no " SINGLE_FILE ", but %s; scripts/convert_pytorch_bin.py "
+                              "makes a folder of it that can be run",
+                              w->folder, torch_files[i]);
+        }
+    }
+    return steti_fail(err, STET_E_IO, "%s: no " SINGLE_FILE " or " INDEX_FILE, w->folder);
+}
+
 static stet_status open_folder(struct steti_weights *w, stet_error *err)
 {
     char *single = steti_path_join(w->folder, SINGLE_FILE);
@@ -252,16 +275,10 @@ static stet_status open_folder(struct steti_weights *w, stet_error *err)
     stet_status st;
     if (single == NULL || index == NULL) {
         st = steti_fail_nomem(err, "a path", strlen(w->folder) + sizeof INDEX_FILE + 1);
-    } else if (steti_file_exists(single)) {
+    } else if (steti_file_named(single)) {
         st = open_single(w, err);
-    } else if (steti_file_exists(index)) {
-        st = open_sharded(w, index, err);
     } else {
-        /* Neither is a plain file; opening says what is wrong with the first. */
-        st = open_single(w, err);
-        if (st == STET_E_IO) {
-            st = steti_fail_context(err, st, "no " SINGLE_FILE " or " INDEX_FILE);
-        }
+        st = steti_file_named(index) ? open_sharded(w, index, err) : fail_absent(w, err);
     }
     steti_free(single);
     steti_free(index);
@@ -366,4 +383,20 @@ void steti_weights_drop(const struct steti_weights *w, const struct steti_tensor
             return;
         }
     }
+}
+
+stet_status steti_weights_check_finite(const struct steti_weights *w, stet_error *err)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        int64_t at = steti_tensor_not_finite(w->slots[i].view);
+        steti_weights_drop(w, w->slots[i].view);
+        if (at >= 0) {
+            return steti_fail(
+                err, STET_E_MODEL,
+                "%s: tensor '%.120s': element %lld is NaN or an infinity; the weights "
+                "are damaged, or their training failed",
+                w->shards[w->slots[i].shard].path, w->slots[i].name, (long long)at);
+        }
+    }
+    return STET_OK;
 }

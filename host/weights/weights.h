@@ -45,4 +45,8 @@ enum steti_weight_use {
 /* The tensor's pages may leave memory: called after its contents were packed elsewhere. */
 void steti_weights_drop(const struct steti_weights *w, const struct steti_tensor *t);
 
+/* STET_E_MODEL if a float of any tensor is NaN or infinite; the message names file and element.
+ * Reads all of the files. */
+stet_status steti_weights_check_finite(const struct steti_weights *w, stet_error *err);
+
 #endif

@@ -173,6 +173,31 @@ TEST_F(FileMap, ExistsMeansARegularFile)
     EXPECT_EQ(steti_file_exists("/dev/null"), 0);
 }
 
+TEST_F(FileMap, NamedIsWhateverHasTheName)
+{
+    Write("f", "x");
+    ASSERT_EQ(symlink("gone", Path("dead").c_str()), 0);
+    for (const std::string &path : {Path("f"), folder_, Path("dead"), std::string("/dev/null")}) {
+        EXPECT_EQ(steti_file_named(path.c_str()), 1) << path;
+    }
+    EXPECT_EQ(steti_file_named(Path("none").c_str()), 0);
+    EXPECT_EQ(steti_file_named((Path("f") + "/g").c_str()), 0);
+}
+
+TEST(FilePointer, OfGitLfsIsRefused)
+{
+    const std::string pointer =
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n";
+    for (size_t n = 0; n <= pointer.size(); n++) {
+        stet_error err{};
+        err.struct_size = sizeof err;
+        bool is_pointer = n >= strlen("version https://git-lfs.");
+        EXPECT_EQ(steti_refuse_pointer(pointer.data(), n, "a/b", &err),
+                  is_pointer ? STET_E_FORMAT : STET_OK);
+        EXPECT_EQ(strstr(err.message, "a/b: is a pointer of Git LFS") != nullptr, is_pointer);
+    }
+}
+
 TEST_F(FileMap, PathsAreJoined)
 {
     char *p = steti_path_join("a/b", "c.txt");

@@ -148,7 +148,7 @@ TEST(Config, WhatIsNoJsonObject)
         steti_spec spec;
         std::string message;
         EXPECT_EQ(parse(text, nullptr, &spec, &message), STET_E_FORMAT) << text;
-        EXPECT_NE(message.find("/some/folder: config.json"), std::string::npos) << message;
+        EXPECT_NE(message.find("/some/folder/config.json"), std::string::npos) << message;
     }
 }
 

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cstdint>
+
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -81,6 +83,40 @@ TEST(Convert, RefusesIntegers)
     float out;
     EXPECT_EQ(steti_to_f32("abcd", STETI_I32, 1, &out, &err), STET_E_MODEL);
     EXPECT_NE(std::string(err.message).find("I32"), std::string::npos);
+}
+
+// Every bit pattern of 16 bits, and those of 32 bits around the exponent, against the C library.
+TEST(Tensor, FindsTheFirstNumberThatIsNone)
+{
+    std::vector<uint32_t> wide(10000, 0x3f800000u);
+    struct steti_tensor t = {};
+    t.dtype = STETI_F32;
+    t.rank = 1;
+    t.shape[0] = (int64_t)wide.size();
+    t.data = wide.data();
+    for (uint32_t bits : {0x7f7fffffu, 0xff7fffffu, 0x7f800000u, 0xff800000u, 0x7fc00000u,
+                          0x7f800001u, 0xffffffffu, 0u, 1u}) {
+        for (size_t at : {(size_t)0, (size_t)4095, (size_t)4096, (size_t)9999}) {
+            float x;
+            memcpy(&x, &bits, sizeof x);
+            wide[at] = bits;
+            EXPECT_EQ(steti_tensor_not_finite(&t), std::isfinite(x) ? -1 : (int64_t)at) << bits;
+            wide[at] = 0x3f800000u;
+        }
+    }
+    t.shape[0] = 1;
+    for (enum steti_dtype type : {STETI_F16, STETI_BF16}) {
+        for (uint32_t bits = 0; bits < 65536; bits++) {
+            uint16_t half = (uint16_t)bits;
+            float x = 0;
+            t.data = &half;
+            t.dtype = type;
+            ASSERT_EQ(steti_to_f32(&half, type, 1, &x, nullptr), STET_OK);
+            ASSERT_EQ(steti_tensor_not_finite(&t), std::isfinite(x) ? -1 : 0) << bits;
+        }
+    }
+    t.shape[0] = 0;
+    EXPECT_EQ(steti_tensor_not_finite(&t), -1);
 }
 
 } // namespace

@@ -204,6 +204,23 @@ TEST_F(Weights, FileIsUnreadable)
     ExpectFailure(STET_E_IO, "cannot be opened");
 }
 
+TEST_F(Weights, NanIsNamedWithFileAndElement)
+{
+    const std::string one("\0\0\x80\x3f", 4), nan("\0\0\xc0\x7f", 4);
+    const std::string header = R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}})";
+    std::string length(8, '\0');
+    length[0] = (char)header.size();
+    Write("model.safetensors", length + header + one + one + nan);
+    ASSERT_EQ(Open(), STET_OK) << error_.message;
+    EXPECT_EQ(steti_weights_check_finite(w_, &error_), STET_E_MODEL);
+    EXPECT_NE(strstr(error_.message, "model.safetensors: tensor 'a': element 2 is NaN"), nullptr)
+        << error_.message;
+    steti_weights_close(w_);
+    Write("model.safetensors", length + header + one + one + one);
+    ASSERT_EQ(Open(), STET_OK) << error_.message;
+    EXPECT_EQ(steti_weights_check_finite(w_, &error_), STET_OK);
+}
+
 TEST_F(Weights, SymlinkToAFileIsFollowed)
 {
     Write("blob", OneTensorFile("a", "x")); // as in the cache of the Hugging Face hub
