@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "alloc.h"
@@ -119,6 +120,18 @@ static stet_status open_net(stet_model *m, const char *path, stet_error *err)
     return st;
 }
 
+static stet_status open_device(stet_model *m, stet_error *err)
+{
+    struct steti_backend_options o = {.threads = 1, .device_index = m->options.device_index};
+    struct steti_device d;
+    STETI_TRY(steti_device_open(m->options.device, &o, &d, err));
+    m->ops = d.ops;
+    m->backend = d.backend;
+    /* In place of "auto": the choice is made once. */
+    snprintf(m->options.device, sizeof m->options.device, "%s", d.name);
+    return STET_OK;
+}
+
 void api_model_close(stet_model *m)
 {
     if (m == NULL) {
@@ -137,7 +150,6 @@ void api_model_close(stet_model *m)
 stet_status api_model_open(const char *path, const struct api_options *o, stet_model **out,
                            stet_error *err)
 {
-    struct steti_backend_options bo = {.threads = 1};
     int64_t before = steti_alloc_thread_balance();
     stet_model *m = steti_calloc(1, sizeof *m);
     stet_status st;
@@ -148,8 +160,7 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
     atomic_store(&m->refs, 1);
     m->options = *o;
     STETI_TRY_GOTO(steti_folder_check(path, err), st, fail);
-    STETI_TRY_GOTO(steti_backend_select(o->device, &m->ops, err), st, fail);
-    STETI_TRY_GOTO(m->ops->open(&bo, &m->backend, err), st, fail);
+    STETI_TRY_GOTO(open_device(m, err), st, fail);
     STETI_TRY_GOTO(steti_tokenizer_open(path, &m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(piece_table_init(&m->pieces, m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(open_net(m, path, err), st, fail);
