@@ -146,13 +146,14 @@ typedef struct stet_model stet_model;
 /* Loads the folder `path`. Its files must not change while the model is in use.
  *
  * options (NULL with n = 0 for the defaults):
- *   device         "cpu" (default), "cuda" or "auto": cuda if there is one that works, else cpu, and
- *                  then the log hook is told why, as a warning. Answers are equal bit for bit on
- *                  one kind of device, so "auto" is for programs that need not know which. cuda
- *                  needs a plug-in of the same version, libstet_cuda.so, which is looked for at
- *                  each load: in the environment variable STET_PLUGIN_PATH (the file or its
- *                  folder), else beside this library, beside the running programme, and where the
- *                  system's loader looks. It stays loaded
+ *   device         "cpu" (default), "cuda", or "auto": cuda if there is one that works, else cpu,
+ *                  and then the log hook gets a warning that says why. Scores, and where two
+ *                  tokens are nearly equal the answers, may differ between cpu and cuda, so "auto"
+ *                  is for programs to which that makes no difference. cuda needs a plug-in of the
+ *                  same version, libstet_cuda.so, which is looked for at each load: in the
+ *                  environment variable STET_PLUGIN_PATH (the file or its folder), else beside
+ *                  this library, beside the running programme, and where the system's loader
+ *                  looks. It stays loaded. It does not use the memory hooks
  *   device_index   which of several devices, 0 .. 255 (default 0); cpu has only 0
  *   compute_type   "auto" (default: as stored), "int8" or "float32"
  *   intra_threads  threads of each engine of this model, 1 .. 256; default: the processors this
@@ -176,9 +177,10 @@ STET_API void stet_model_release(stet_model *model);
 
 /* Describes a folder without running it: family, sizes, stored type and the compute types it can
  * run in, tokenizer, special tokens around a source and at the start, languages, prompt, files,
- * devices that can be used and why others cannot, memory with 1, 8, 32 and 128 requests in flight, and whether this build can run it; if not, what
- * is wrong with each part that can be examined without the others. Takes stet_model_load's and
- * stet_engine_create's options, which change the memory figures.
+ * devices that can be used and why others cannot, memory with 1, 8, 32 and 128 requests in flight,
+ * and whether this build can run it; if not, what is wrong with each part that can be examined
+ * without the others. Takes stet_model_load's and stet_engine_create's options, which change the
+ * memory figures.
  * Writes at most `cap` bytes to buf, always NUL-terminated if cap > 0; *needed is set to the length
  * of the whole report without the NUL.
  * The status is that of loading: a report is written also for a folder that cannot be run. */
