@@ -147,6 +147,16 @@ void api_model_close(stet_model *m)
     steti_free(m);
 }
 
+/* What a plug-in holds was not counted when it was allocated. */
+static size_t bytes_elsewhere(const stet_model *m)
+{
+    struct steti_backend_caps caps;
+    m->ops->caps(m->backend, &caps);
+    return strcmp(m->options.device, "cpu") == 0
+               ? 0
+               : caps.weight_bytes + steti_model_vector_bytes(m->net);
+}
+
 stet_status api_model_open(const char *path, const struct api_options *o, stet_model **out,
                            stet_error *err)
 {
@@ -165,7 +175,7 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
     STETI_TRY_GOTO(piece_table_init(&m->pieces, m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(open_net(m, path, err), st, fail);
     STETI_TRY_GOTO(steti_folder_settings_read(path, &m->settings, err), st, fail);
-    m->bytes = (size_t)(steti_alloc_thread_balance() - before);
+    m->bytes = (size_t)(steti_alloc_thread_balance() - before) + bytes_elsewhere(m);
     *out = m;
     return STET_OK;
 fail:
