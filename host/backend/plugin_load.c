@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,17 +121,12 @@ static stet_status check_plugin(const char *device, const char *path, void *lib,
     return STET_OK;
 }
 
-/* The loader has a lock of its own, and opens a file that is loaded no second time. */
-stet_status steti_plugin_load(const char *device, const struct steti_backend_ops **out,
-                              stet_error *err)
+/* The system's loader opens a file that is loaded no second time. */
+static stet_status open_plugin(const char *device, const char *path,
+                               const struct steti_backend_ops **out, stet_error *err)
 {
-    char name[NAME_CAP], path[PATH_MAX];
+    void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     stet_status st;
-    void *lib;
-    *out = NULL;
-    snprintf(name, sizeof name, "libstet_%s.so", device);
-    STETI_TRY(find(device, name, path, err));
-    lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (lib == NULL) {
         return not_opened(device, path, err);
     }
@@ -138,5 +134,22 @@ stet_status steti_plugin_load(const char *device, const struct steti_backend_ops
     if (st != STET_OK) {
         dlclose(lib);
     }
+    return st;
+}
+
+stet_status steti_plugin_load(const char *device, const struct steti_backend_ops **out,
+                              stet_error *err)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    char name[NAME_CAP], path[PATH_MAX];
+    stet_status st;
+    *out = NULL;
+    snprintf(name, sizeof name, "libstet_%s.so", device);
+    STETI_TRY(find(device, name, path, err));
+    /* The thread that comes first runs what the plug-in does at its loading; the others must see
+     * that done. */
+    pthread_mutex_lock(&lock);
+    st = open_plugin(device, path, out, err);
+    pthread_mutex_unlock(&lock);
     return st;
 }
