@@ -60,7 +60,7 @@ struct steti_model {
     struct packed *packed;
     size_t n_packed, cap_packed;
     float **vectors; /* backend blocks owned */
-    size_t n_vectors, cap_vectors;
+    size_t n_vectors, cap_vectors, vector_bytes;
 };
 
 #endif

@@ -10,6 +10,11 @@ const struct steti_spec *steti_model_spec(const struct steti_model *m)
     return &m->spec;
 }
 
+size_t steti_model_vector_bytes(const struct steti_model *m)
+{
+    return m->vector_bytes;
+}
+
 int steti_model_max_positions(const struct steti_model *m)
 {
     return m->max_positions;

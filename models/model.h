@@ -37,6 +37,8 @@ stet_status steti_model_open(const struct steti_spec *spec, const struct steti_w
 void steti_model_close(struct steti_model *m); /* NULL is legal */
 const struct steti_spec *steti_model_spec(const struct steti_model *m);
 int steti_model_max_positions(const struct steti_model *m);
+/* Memory of the backend that it holds besides matrices. */
+size_t steti_model_vector_bytes(const struct steti_model *m);
 const struct steti_backend_ops *steti_model_ops(const struct steti_model *m);
 /* Element type that the folder's weights have: STETI_I8 for a quantised folder, else as stored. */
 enum steti_dtype steti_model_stored_type(const struct steti_weights *w);

@@ -48,9 +48,11 @@ PROGRAMS = ["host/cli", "host/http"]
 # Header -> the only files that may include it (besides its own folder, tests/ and perf/).
 ONLY_IN = {
     "cpu_backend.h": ["host/api/backends.c"],
+    "dlfcn.h": ["host/backend/plugin_load.c"],
     "jansson.h": ["host/base/json.c"],
 }
 CUDA_HEADER = re.compile(r"^(cuda|cublas|cudnn|cufft|curand|cusparse|nvrtc|nvtx|nccl"
+                         r"|(.*/)?cuda\.h|cuComplex|nvml|nvJitLink|nvToolsExt|crt/|thrust/|cutlass/|cute/"
                          r"|cooperative_groups|mma\.h|cub/)")
 # Names that may occur in several folders.
 REPEATED_NAMES = re.compile(
@@ -168,6 +170,10 @@ SELF_TEST = [
     ("host/cli/deep.c", '#include "tensor_x.h"\n', "host/cli may include"),
     ("models/gpu.c", "#include <cuda_runtime.h>\n", "only cuda/ may"),
     ("tests/one/gpu_test.cc", "#include <cublasLt.h>\n", "only cuda/ may"),
+    ("host/backend/plugin_load.c", "#include <dlfcn.h>\n", None),
+    ("host/api/backends_too.c", "#include <dlfcn.h>\n", "only host/backend/plugin_load.c may"),
+    ("host/api/driver.c", "#include <nvml.h>\n", "only cuda/ may"),
+    ("host/backend/vendor.h", "#include <x86_64-linux/cuda.h>\n", "only cuda/ may"),
     ("host/kv/lost.c", '#include "nowhere.h"\n', "not in the tree"),
     ("host/weights/js.c", "#include <jansson.h>\n", "only host/base/json.c may"),
     ("perf/bench_x.c", '#include "support_x.h"\n', "may not see tests/"),

@@ -16,7 +16,7 @@
 void api_options_defaults(struct api_options *o)
 {
     memset(o, 0, sizeof *o);
-    memcpy(o->device, "auto", 5);
+    memcpy(o->device, "cpu", 4);
     o->stored = STETI_I8;
     o->draft = &steti_draft_edit;
     o->draft_window = STETI_WINDOW_AUTO;
@@ -71,10 +71,16 @@ static stet_status set_device(struct api_options *o, const char *key, const char
                               stet_error *err)
 {
     if (strcmp(value, "auto") != 0 && strcmp(value, "cpu") != 0 && strcmp(value, "cuda") != 0) {
-        return wrong(key, value, "auto, cpu or cuda", err);
+        return wrong(key, value, "cpu, cuda or auto", err);
     }
     memcpy(o->device, value, strlen(value) + 1);
     return STET_OK;
+}
+
+static stet_status set_device_index(struct api_options *o, const char *key, const char *value,
+                                    stet_error *err)
+{
+    return parse_int(key, value, 0, API_MAX_DEVICE_INDEX, &o->device_index, err);
 }
 
 static stet_status set_compute(struct api_options *o, const char *key, const char *value,
@@ -360,6 +366,7 @@ static const struct {
     setter set;
 } table[] = {
     {"device", API_SCOPE_MODEL | API_SCOPE_QUANTIZE, set_device},
+    {"device_index", API_SCOPE_MODEL | API_SCOPE_QUANTIZE, set_device_index},
     {"compute_type", API_SCOPE_MODEL, set_compute},
     {"compute_type", API_SCOPE_QUANTIZE, set_stored},
     {"intra_threads", API_SCOPE_MODEL | API_SCOPE_QUANTIZE, set_threads},
@@ -429,6 +436,12 @@ stet_status api_options_parse(const stet_option *list, size_t n, int scopes, str
     }
     if (o->prompt != NULL && o->task != NULL) {
         return steti_fail(err, STET_E_INVALID, "options prompt and task: use one of them");
+    }
+    if (o->device_index > 0 && strcmp(o->device, "cpu") == 0) {
+        return steti_fail(err, STET_E_INVALID,
+                          "option device_index: \"%d\" is not possible with device cpu, use 0 or "
+                          "device cuda",
+                          o->device_index);
     }
     return scopes & API_SCOPE_ENGINE ? resolve_batch(o, err) : STET_OK;
 }

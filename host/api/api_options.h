@@ -12,6 +12,7 @@
 #define API_LEAST_ROOM 8 /* tokens: least max_input_length, and what a prompt must leave of it */
 #define API_MAX_BATCH_TOKENS 65536
 #define API_MAX_QUEUE (1 << 20)
+#define API_MAX_DEVICE_INDEX 255
 
 enum api_scope {
     API_SCOPE_MODEL = 1,
@@ -22,10 +23,11 @@ enum api_scope {
 enum api_compute { API_COMPUTE_AUTO, API_COMPUTE_F32, API_COMPUTE_I8 };
 
 struct api_options {
-    char device[16]; /* "auto", "cpu", "cuda" */
-    int compute;     /* enum api_compute */
-    int stored;      /* enum steti_dtype: of a folder that is written */
-    int threads;     /* 0 = choose */
+    char device[16]; /* "auto", "cpu", "cuda"; of a loaded model what it is on */
+    int device_index;
+    int compute; /* enum api_compute */
+    int stored;  /* enum steti_dtype: of a folder that is written */
+    int threads; /* 0 = choose */
     int greedy;
     const struct steti_draft_ops *draft;
     unsigned drafts;  /* of a replay: bit i is policy i of steti_draft_list() */

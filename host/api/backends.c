@@ -1,53 +1,52 @@
 #include "backends.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
 #include "cpu_backend.h"
 #include "log.h"
+#include "plugin_load.h"
 
-/* The CUDA backend is a plug-in, so that a host without the toolkit needs no CUDA library. */
-#define CUDA_PLUGIN "libstet_cuda.so"
-#define CUDA_ENTRY "steti_cuda_backend"
+static const char *const names[] = {"cpu", "cuda", NULL};
 
-static stet_status open_plugin(const struct steti_backend_ops **out, stet_error *err)
+const char *const *steti_device_names(void)
 {
-    typedef const struct steti_backend_ops *(*entry_fn)(void);
-    void *lib = dlopen(CUDA_PLUGIN, RTLD_NOW | RTLD_LOCAL);
-    void *symbol = lib != NULL ? dlsym(lib, CUDA_ENTRY) : NULL;
-    entry_fn entry;
-    if (symbol == NULL) {
-        const char *why = dlerror();
-        if (lib != NULL) {
-            dlclose(lib);
-        }
-        return steti_fail(err, STET_E_DEVICE, "device cuda: the plug-in cannot be used: %s",
-                          why != NULL ? why : CUDA_PLUGIN);
+    return names;
+}
+
+static stet_status open_one(const char *name, const struct steti_backend_options *o,
+                            struct steti_device *out, stet_error *err)
+{
+    struct steti_device d = {.name = name, .ops = steti_cpu_backend()};
+    if (strcmp(name, "cpu") != 0) {
+        STETI_TRY(steti_plugin_load(name, &d.ops, err));
     }
-    memcpy(&entry, &symbol, sizeof entry);
-    *out = entry();
-    if (*out == NULL || (*out)->api_version != STETI_BACKEND_API) {
-        dlclose(lib);
-        return steti_fail(err, STET_E_DEVICE,
-                          "device cuda: %s was built for another version of stet", CUDA_PLUGIN);
-    }
-    /* The plug-in stays loaded: its functions are in use until the process ends. */
+    STETI_TRY(d.ops->open(o, &d.backend, err));
+    *out = d;
     return STET_OK;
 }
 
-stet_status steti_backend_select(const char *device, const struct steti_backend_ops **out,
-                                 stet_error *err)
+static const char *known_name(const char *name)
 {
-    if (strcmp(device, "cpu") == 0) {
-        *out = steti_cpu_backend();
-        return STET_OK;
+    const char *const *known = names;
+    while (known[1] != NULL && strcmp(*known, name) != 0) {
+        known++;
     }
-    if (strcmp(device, "cuda") == 0) {
-        return open_plugin(out, err);
+    return *known;
+}
+
+stet_status steti_device_open(const char *name, const struct steti_backend_options *o,
+                              struct steti_device *out, stet_error *err)
+{
+    stet_error why = {.struct_size = sizeof why};
+    stet_status st;
+    memset(out, 0, sizeof *out);
+    if (strcmp(name, "auto") != 0) {
+        return open_one(known_name(name), o, out, err);
     }
-    if (open_plugin(out, NULL) != STET_OK) {
-        steti_log(STET_LOG_INFO, "api", "device auto: no CUDA plug-in, using the processor");
-        *out = steti_cpu_backend();
+    st = open_one("cuda", o, out, &why);
+    if (st == STET_E_DEVICE) {
+        steti_log(STET_LOG_WARN, "device", "auto takes the processor: %s", why.message);
+        return open_one("cpu", o, out, err);
     }
-    return STET_OK;
+    return st != STET_OK ? steti_fail(err, st, "%s", why.message) : STET_OK;
 }

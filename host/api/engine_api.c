@@ -120,7 +120,8 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
 
 static stet_status open_core(stet_engine *g, stet_error *err)
 {
-    struct steti_backend_options bo = {.threads = api_threads(&g->model->options)};
+    struct steti_backend_options bo = {.threads = api_threads(&g->model->options),
+                                       .device_index = g->model->options.device_index};
     struct api_plan plan;
     STETI_TRY(g->model->ops->open(&bo, &g->backend, err));
     STETI_TRY(api_plan_engine(g->model, &g->options, g->backend, &plan, err));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "backends.h"
 #include "bind_check.h"
 #include "inspect_internal.h"
 #include "languages.h"
@@ -115,10 +116,37 @@ static stet_status examine_flights(struct report *r, const stet_model *m,
     return STET_OK;
 }
 
+/* All that an option could ask for, whatever the folder. */
+static stet_status examine_devices(struct report *r, stet_error *err)
+{
+    const char *const *names = steti_device_names();
+    for (int i = 0; names[i] != NULL && i < INSPECT_DEVICES; i++) {
+        struct inspect_device *out = &r->devices[r->n_devices++];
+        struct steti_backend_options o = {.threads = api_threads(&r->options)};
+        struct steti_backend_caps caps;
+        struct steti_device d;
+        stet_status st;
+        o.device_index = strcmp(names[i], "cpu") == 0 ? 0 : r->options.device_index;
+        st = steti_device_open(names[i], &o, &d, err);
+        if (st == STET_E_NOMEM) {
+            return st;
+        }
+        out->name = names[i];
+        out->is_usable = st == STET_OK;
+        if (st == STET_OK) {
+            d.ops->caps(d.backend, &caps);
+            d.ops->close(d.backend);
+        }
+        snprintf(out->text, sizeof out->text, "%s", st == STET_OK ? caps.name : err->message);
+    }
+    return STET_OK;
+}
+
 /* What an engine on this device would be called and reserve. */
 static stet_status examine_engine(struct report *r, const stet_model *m)
 {
-    struct steti_backend_options bo = {.threads = api_threads(&r->options)};
+    struct steti_backend_options bo = {.threads = api_threads(&r->options),
+                                       .device_index = r->options.device_index};
     struct steti_backend *b = NULL;
     struct steti_backend_caps caps;
     struct api_plan plan;
@@ -182,6 +210,7 @@ static stet_status make_report(struct report *r, uint32_t format, struct steti_b
     STETI_TRY(examine_tokenizer(r, err));
     STETI_TRY(examine_settings(r, err));
     STETI_TRY(examine_binding(r, err));
+    STETI_TRY(examine_devices(r, err));
     examine_loading(r);
     return format == STET_REPORT_JSON ? inspect_write_json(r, b, err)
                                       : inspect_write_text(r, b, err);

@@ -7,6 +7,13 @@
 
 #define INSPECT_PROBLEMS 6
 #define INSPECT_FLIGHTS 4
+#define INSPECT_DEVICES 4
+
+struct inspect_device {
+    const char *name;
+    int is_usable;
+    char text[sizeof((stet_error *)0)->message]; /* what it is, or why it cannot be used */
+};
 
 struct report {
     const char *path;
@@ -30,6 +37,8 @@ struct report {
     size_t weight_bytes, engine_bytes, least_bytes;
     size_t flight_bytes[INSPECT_FLIGHTS];
     char backend[64];
+    struct inspect_device devices[INSPECT_DEVICES];
+    int n_devices;
 };
 
 /* Requests in flight that memory is told for. */

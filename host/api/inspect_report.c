@@ -1,4 +1,5 @@
 /* The report of stet_model_inspect as lines "name value" and as JSON. */
+#include <stdio.h>
 #include <string.h>
 
 #include "inspect_internal.h"
@@ -111,6 +112,18 @@ static stet_status write_memory(const struct report *r, struct steti_buf *b, ste
                             "memory, in all", r->least_bytes);
 }
 
+static stet_status write_devices(const struct report *r, struct steti_buf *b, stet_error *err)
+{
+    for (int i = 0; i < r->n_devices; i++) {
+        const struct inspect_device *d = &r->devices[i];
+        char label[24];
+        snprintf(label, sizeof label, "device, %s", d->name);
+        STETI_TRY(steti_buf_printf(b, err, "%-18s %s: %s\n", label, d->is_usable ? "yes" : "no",
+                                   d->text));
+    }
+    return STET_OK;
+}
+
 stet_status inspect_write_text(const struct report *r, struct steti_buf *b, stet_error *err)
 {
     STETI_TRY(steti_buf_printf(b, err, "%-18s %s\n", "folder", r->path));
@@ -136,6 +149,7 @@ stet_status inspect_write_text(const struct report *r, struct steti_buf *b, stet
     if (r->has_spec) {
         STETI_TRY(write_tokens(r, b, err));
     }
+    STETI_TRY(write_devices(r, b, err));
     if (r->status != STET_OK) {
         return write_problems(r, b, err);
     }
@@ -204,6 +218,19 @@ static stet_status json_problems(const struct report *r, struct steti_buf *b, st
     return steti_buf_puts(b, "]", err);
 }
 
+static stet_status json_devices(const struct report *r, struct steti_buf *b, stet_error *err)
+{
+    STETI_TRY(steti_buf_puts(b, ",\"devices\":[", err));
+    for (int i = 0; i < r->n_devices; i++) {
+        const struct inspect_device *d = &r->devices[i];
+        STETI_TRY(steti_buf_printf(b, err, "%s{\"device\":\"%s\",\"can_be_used\":%s,",
+                                   i > 0 ? "," : "", d->name, d->is_usable ? "true" : "false"));
+        STETI_TRY(json_text(b, d->is_usable ? "name" : "reason", d->text, err));
+        STETI_TRY(steti_buf_puts(b, "}", err));
+    }
+    return steti_buf_puts(b, "]", err);
+}
+
 static stet_status json_memory(const struct report *r, struct steti_buf *b, stet_error *err)
 {
     STETI_TRY(steti_buf_puts(b, ",\"memory_in_flight\":{", err));
@@ -234,6 +261,7 @@ stet_status inspect_write_json(const struct report *r, struct steti_buf *b, stet
                                    steti_tokenizer_vocab_size(r->tokenizer)));
     }
     STETI_TRY(json_requests(r, b, err));
+    STETI_TRY(json_devices(r, b, err));
     STETI_TRY(
         steti_buf_printf(b, err, ",\"can_be_run\":%s", r->status == STET_OK ? "true" : "false"));
     if (r->status != STET_OK) {

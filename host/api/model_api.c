@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "alloc.h"
@@ -134,6 +135,18 @@ static stet_status open_net(stet_model *m, struct steti_spec *spec, const char *
     return st;
 }
 
+static stet_status open_device(stet_model *m, stet_error *err)
+{
+    struct steti_backend_options o = {.threads = 1, .device_index = m->options.device_index};
+    struct steti_device d;
+    STETI_TRY(steti_device_open(m->options.device, &o, &d, err));
+    m->ops = d.ops;
+    m->backend = d.backend;
+    /* In place of "auto": the choice is made once. */
+    snprintf(m->options.device, sizeof m->options.device, "%s", d.name);
+    return STET_OK;
+}
+
 void api_model_close(stet_model *m)
 {
     if (m == NULL) {
@@ -149,10 +162,19 @@ void api_model_close(stet_model *m)
     steti_free(m);
 }
 
+/* What a plug-in holds was not counted when it was allocated. */
+static size_t bytes_elsewhere(const stet_model *m)
+{
+    struct steti_backend_caps caps;
+    m->ops->caps(m->backend, &caps);
+    return strcmp(m->options.device, "cpu") == 0
+               ? 0
+               : caps.weight_bytes + steti_model_vector_bytes(m->net);
+}
+
 stet_status api_model_open(const char *path, const struct api_options *o, stet_model **out,
                            stet_error *err)
 {
-    struct steti_backend_options bo = {.threads = 1};
     int64_t before = steti_alloc_thread_balance();
     stet_model *m = steti_calloc(1, sizeof *m);
     struct steti_spec spec;
@@ -164,14 +186,13 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
     atomic_store(&m->refs, 1);
     m->options = *o;
     STETI_TRY_GOTO(steti_folder_check(path, err), st, fail);
-    STETI_TRY_GOTO(steti_backend_select(o->device, &m->ops, err), st, fail);
-    STETI_TRY_GOTO(m->ops->open(&bo, &m->backend, err), st, fail);
+    STETI_TRY_GOTO(open_device(m, err), st, fail);
     STETI_TRY_GOTO(steti_spec_read(path, &spec, err), st, fail);
     STETI_TRY_GOTO(steti_tokenizer_open(path, &m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(piece_table_init(&m->pieces, m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(open_net(m, &spec, path, err), st, fail);
     STETI_TRY_GOTO(steti_folder_settings_read(path, &m->settings, err), st, fail);
-    m->bytes = (size_t)(steti_alloc_thread_balance() - before);
+    m->bytes = (size_t)(steti_alloc_thread_balance() - before) + bytes_elsewhere(m);
     *out = m;
     return STET_OK;
 fail:

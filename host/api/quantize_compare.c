@@ -114,8 +114,7 @@ static stet_status tokenize_texts(const stet_quantize_input *in, const stet_mode
 }
 
 stet_status quantize_decode(const stet_quantize_input *in, const char *folder,
-                            const struct api_options *o, struct quantize_outputs *out,
-                            stet_error *err)
+                            struct api_options *o, struct quantize_outputs *out, stet_error *err)
 {
     struct replay_texts sources;
     stet_model *m = NULL;
@@ -128,6 +127,7 @@ stet_status quantize_decode(const stet_quantize_input *in, const char *folder,
                                 (in->n_texts + 1) * sizeof *out->begin);
     }
     STETI_TRY(api_model_open(folder, o, &m, err));
+    memcpy(o->device, m->options.device, sizeof o->device);
     st = tokenize_texts(in, m, &sources, err);
     if (st == STET_OK) {
         st = decode_with(m, &sources, out, err);

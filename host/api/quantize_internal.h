@@ -27,10 +27,10 @@ struct quantize_outputs {
     size_t *begin; /* [n + 1] */
     size_t n, n_ids, cap_ids;
 };
-/* *out is to be freed in any case. */
+/* *out is to be freed in any case. Device "auto" becomes the one that was taken: the next folder is
+ * for the same. */
 stet_status quantize_decode(const stet_quantize_input *in, const char *folder,
-                            const struct api_options *o, struct quantize_outputs *out,
-                            stet_error *err);
+                            struct api_options *o, struct quantize_outputs *out, stet_error *err);
 void quantize_outputs_free(struct quantize_outputs *t); /* legal on a zeroed struct */
 /* Fills in lines and tokens. */
 stet_status quantize_compare(const struct quantize_outputs *before,

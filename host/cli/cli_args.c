@@ -82,7 +82,11 @@ static const struct steti_option_spec table[] = {
         "progress", progress, "auto|always|never", STETI_WHEN_AUTO, 0, "WHEN",
         "Progress on standard error, with speed and time left: auto (default: on a terminal while "
         "the text goes elsewhere), always or never."),
-    LIBRARY("device", STETI_OPTION_MODEL, "NAME", "auto (default), cpu or cuda."),
+    LIBRARY(
+        "device", STETI_OPTION_MODEL, "NAME",
+        "cpu (default), cuda, or auto: cuda if there is one that works, else cpu, with a warning."),
+    LIBRARY("device_index", STETI_OPTION_MODEL, "N",
+            "Which of several devices, 0 to 255. Default: 0."),
     LIBRARY("compute_type", STETI_OPTION_MODEL, "TYPE",
             "auto (default: as the model is stored), int8 or float32."),
     LIBRARY("intra_threads", STETI_OPTION_MODEL, "N",
@@ -138,7 +142,8 @@ static const struct steti_option_spec table[] = {
              "The type of the new weights: int8 (default), bfloat16, float16 or float32."),
     TEXT("text", 0, STETI_CMD_QUANTIZE, text, "FILE",
          "Decode the lines of FILE with the old and the new folder and count what differs."),
-    QUANTIZE("device", "NAME", "Where --text is decoded: auto (default), cpu or cuda."),
+    QUANTIZE("device", "NAME", "Where --text is decoded: cpu (default), cuda or auto."),
+    QUANTIZE("device_index", "N", "Which of several devices, 0 to 255. Default: 0."),
     QUANTIZE("intra_threads", "N",
              "Threads for --text. Default: the processors stet may use, at most 4."),
     FLAG("ids", 0, STETI_CMD_REPLAY, ids,

@@ -146,7 +146,15 @@ typedef struct stet_model stet_model;
 /* Loads the folder `path`. Its files must not change while the model is in use.
  *
  * options (NULL with n = 0 for the defaults):
- *   device         "auto" (default), "cpu" or "cuda"
+ *   device         "cpu" (default), "cuda", or "auto": cuda if there is one that works, else cpu,
+ *                  and then the log hook gets a warning that says why. Scores, and where two
+ *                  tokens are nearly equal the answers, may differ between cpu and cuda, so "auto"
+ *                  is for programs to which that makes no difference. cuda needs a plug-in of the
+ *                  same version, libstet_cuda.so, which is looked for at each load: in the
+ *                  environment variable STET_PLUGIN_PATH (the file or its folder), else beside
+ *                  this library, beside the running programme, and where the system's loader
+ *                  looks. It stays loaded. It does not use the memory hooks
+ *   device_index   which of several devices, 0 .. 255 (default 0); cpu has only 0
  *   compute_type   "auto" (default: as stored), "int8" or "float32"
  *   intra_threads  threads of each engine of this model, 1 .. 256; default: the processors this
  *                  process may use, at most 4
@@ -155,7 +163,8 @@ typedef struct stet_model stet_model;
  * STET_E_FORMAT   a file is not what its name says (message: file, key or offset)
  * STET_E_MODEL    the model is broken or not supported (message: tensor or key, expected and found)
  * STET_E_INVALID  unknown option or value
- * STET_E_DEVICE   the device asked for is not there
+ * STET_E_DEVICE   the device asked for cannot be used (message: what is missing: the plug-in, a
+ *                 library or driver that it needs, or the device)
  * STET_E_NOMEM    out of memory
  * On failure *out is NULL and there is nothing to release. */
 STET_API stet_status stet_model_load(const char *path, const stet_option *options, size_t n_options,
@@ -168,9 +177,10 @@ STET_API void stet_model_release(stet_model *model);
 
 /* Describes a folder without running it: family, sizes, stored type and the compute types it can
  * run in, tokenizer, special tokens around a source and at the start, languages, prompt, files,
- * memory with 1, 8, 32 and 128 requests in flight, and whether this build can run it; if not, what
- * is wrong with each part that can be examined without the others. Takes stet_model_load's and
- * stet_engine_create's options, which change the memory figures.
+ * devices that can be used and why others cannot, memory with 1, 8, 32 and 128 requests in flight,
+ * and whether this build can run it; if not, what is wrong with each part that can be examined
+ * without the others. Takes stet_model_load's and stet_engine_create's options, which change the
+ * memory figures.
  * Writes at most `cap` bytes to buf, always NUL-terminated if cap > 0; *needed is set to the length
  * of the whole report without the NUL.
  * The status is that of loading: a report is written also for a folder that cannot be run. */
@@ -279,7 +289,7 @@ typedef struct stet_quantize_report {
  *
  * options:
  *   compute_type   "int8" (default), "bfloat16", "float16" or "float32"
- *   device, intra_threads   for the comparison, as of stet_model_load
+ *   device, device_index, intra_threads   for the comparison, as of stet_model_load
  * STET_E_INVALID   unknown option or value; an argument is NULL
  * STET_E_IO, STET_E_FORMAT, STET_E_MODEL   as of stet_model_load; STET_E_IO also where a file
  *                  cannot be written, or `to` is there and not empty

@@ -1,5 +1,6 @@
 // The host's allocator and log hook, in a process of their own.
 #include "api_fixture.h"
+#include "plugin_env.h"
 
 #include <atomic>
 #include <cstdlib>
@@ -62,6 +63,7 @@ TEST(ApiHooks, AllocatorAndLogAreUsedForEverything)
     hooks.struct_size = sizeof hooks;
     ASSERT_EQ(stet_set_hooks(&hooks, &err), STET_OK) << err.message;
     {
+        PluginPath nowhere("/nonexistent");
         Model m("edgeformer-a", {{"device", "auto"}, {"intra_threads", "2"}});
         ASSERT_EQ(m.status, STET_OK) << m.err.message;
         Engine g(m.handle);
@@ -71,7 +73,7 @@ TEST(ApiHooks, AllocatorAndLogAreUsedForEverything)
     }
     EXPECT_EQ(counter.blocks, 0);
     EXPECT_EQ(counter.bytes, 0);
-    EXPECT_GT(lines, 0) << "device auto tells what it chose";
+    EXPECT_GT(lines, 0) << "device auto tells why it took the processor";
 }
 
 // What was allocated without the host's allocator would be freed with it.

@@ -238,8 +238,10 @@ bool works_on_its_own(const Engine &parents, const Queue &parents_queue)
     return ok;
 }
 
-#if defined(__SANITIZE_THREAD__)
-constexpr bool may_start_threads_in_child = false; // ThreadSanitizer does not allow it
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+// ThreadSanitizer does not allow it. AddressSanitizer's own locks may be held by a thread that the
+// child does not have.
+constexpr bool may_start_threads_in_child = false;
 #else
 constexpr bool may_start_threads_in_child = true;
 #endif

@@ -59,6 +59,7 @@ static const struct {
     const char *key, *legal;
 } known[] = {
     {"device", "auto cpu cuda"},
+    {"device_index", NULL},
     {"compute_type", "auto int8 bfloat16 float16 float32"},
     {"intra_threads", NULL},
     {"batch_size", NULL},

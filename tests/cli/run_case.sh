@@ -8,7 +8,7 @@ case_file="$2"
 TESTS="$(cd "$(dirname "$0")" && pwd)"
 export TESTS STET_SOURCE_DIR="${STET_SOURCE_DIR:-$TESTS/../..}"
 export LC_ALL=C.UTF-8 PYTHON="${PYTHON:-python3}"
-unset STET_MODEL NO_COLOR STET_TEST_FAIL_NTH
+unset STET_MODEL STET_PLUGIN_PATH NO_COLOR STET_TEST_FAIL_NTH
 work="$(mktemp -d)" || exit 1
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/run"

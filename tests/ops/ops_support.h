@@ -40,7 +40,7 @@ class Backend
   public:
     Backend(const Target &t, int threads) : ops(t.ops)
     {
-        steti_backend_options o = {threads, t.isa};
+        steti_backend_options o = {threads, t.isa, 0};
         status = ops->open(&o, &b, &err);
         EXPECT_EQ(status, STET_OK) << err.message;
     }
@@ -117,7 +117,7 @@ inline std::vector<Target> Targets()
 {
     std::vector<Target> all;
     for (const char *isa : {"portable", "avx2", "avx2vnni", "avx512", "neon"}) {
-        steti_backend_options o = {1, isa};
+        steti_backend_options o = {1, isa, 0};
         steti_backend *b = nullptr;
         if (steti_cpu_backend()->open(&o, &b, nullptr) == STET_OK) {
             steti_cpu_backend()->close(b);

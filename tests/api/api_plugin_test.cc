@@ -1,0 +1,266 @@
+// Devices of plug-ins through stet.h: a plug-in that hands out the processor's functions gives what
+// the processor gives; one that is missing, broken or fails later is an error that says so.
+#include "async_fixture.h"
+#include "plugin_env.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <thread>
+
+using namespace stet_test;
+
+namespace
+{
+
+const char *const texts[] = {"Bace difo guha. Jeki lomu nape! Risotu?", "ba ce\ndi fo",
+                             "so tu va we xi yo zu ba ce di fo gu ha", ""};
+
+Options on(const char *device, const char *index = "0")
+{
+    return {{"device", device}, {"device_index", index}, {"intra_threads", "1"}};
+}
+
+struct Answer {
+    std::string text;
+    std::vector<uint32_t> score_bits;
+    uint64_t passes = 0;
+    bool operator==(const Answer &o) const
+    {
+        return text == o.text && score_bits == o.score_bits && passes == o.passes;
+    }
+};
+
+Answer answer(const Engine &g, const char *text)
+{
+    Answer a;
+    Result r = correct(g, text);
+    a.text = r.text();
+    a.passes = r.stats().passes;
+    for (const auto &s : r.sentences()) {
+        uint32_t bits;
+        std::memcpy(&bits, &s.score, sizeof bits);
+        a.score_bits.push_back(bits);
+    }
+    return a;
+}
+
+std::string message_of_load(const Options &o, stet_status want = STET_E_DEVICE)
+{
+    Model m("edgeformer-a", o);
+    EXPECT_EQ(m.status, want);
+    EXPECT_EQ(m.handle, nullptr);
+    return m.err.message;
+}
+
+std::string inspect(const Options &o, stet_status want, uint32_t format = STET_REPORT_TEXT)
+{
+    char buf[8192];
+    size_t needed = 0;
+    EXPECT_EQ(stet_model_inspect(fixture("edgeformer-a").c_str(), o.data(), o.size(), format, buf,
+                                 sizeof buf, &needed, nullptr),
+              want);
+    EXPECT_LT(needed, sizeof buf);
+    return buf;
+}
+
+bool holds(const std::string &text, const std::string &part)
+{
+    return text.find(part) != std::string::npos;
+}
+
+// ---- One that works ----------------------------------------------------------------------------
+
+class ApiPlugin : public ::testing::TestWithParam<const char *>
+{
+};
+
+TEST_P(ApiPlugin, AnswersAreThoseOfTheSameBackendInTheLibrary)
+{
+    Model cpu("transformer-pre", on("cpu"));
+    PluginPath path(stub_path("works"));
+    Model plugged("transformer-pre", on(GetParam()));
+    ASSERT_EQ(cpu.status, STET_OK);
+    ASSERT_EQ(plugged.status, STET_OK) << plugged.err.message;
+    const Options o = {{"scores", "1"}, {"draft_window", "8"}, {"verify", "1"}};
+    Engine a(cpu.handle, o), b(plugged.handle, o);
+    ASSERT_EQ(b.status, STET_OK) << b.err.message;
+    size_t changed = 0;
+    for (const char *t : texts) {
+        Answer want = answer(a, t);
+        EXPECT_TRUE(answer(b, t) == want) << t;
+        changed += want.text != t;
+    }
+    EXPECT_GT(changed, 1u) << "a device that changes nothing shows nothing";
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, ApiPlugin, ::testing::Values("cuda", "auto"));
+
+// A model on a plug-in, one on the processor, and their engines at the same time.
+TEST(ApiPluginTogether, EachModelKeepsItsDevice)
+{
+    Model cpu("edgeformer-a");
+    PluginPath path(stub_path("works"));
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; i++) {
+        threads.emplace_back([&cpu] {
+            Model m("edgeformer-a", on("cuda"));
+            ASSERT_EQ(m.status, STET_OK) << m.err.message;
+            Engine g(m.handle), h(cpu.handle);
+            EXPECT_EQ(correct(g, texts[0]).text(), correct(h, texts[0]).text());
+        });
+    }
+    for (auto &t : threads) {
+        t.join();
+    }
+}
+
+// The plug-in may be gone from the disk: what is loaded stays.
+TEST(ApiPluginTogether, EnginesNeedNoSearch)
+{
+    auto m = [] {
+        PluginPath path(stub_path("works"));
+        return std::make_unique<Model>("edgeformer-a", on("cuda"));
+    }();
+    ASSERT_EQ(m->status, STET_OK) << m->err.message;
+    PluginPath path("/nonexistent");
+    Engine g(m->handle);
+    EXPECT_EQ(g.status, STET_OK) << g.err.message;
+    EXPECT_EQ(message_of_load(on("cuda")).rfind("device cuda: ", 0), 0u);
+}
+
+size_t number_of(const std::string &json, const std::string &key)
+{
+    size_t at = json.find("\"" + key + "\":");
+    EXPECT_NE(at, std::string::npos) << key;
+    return at == std::string::npos ? 0 : std::strtoull(&json[at + key.size() + 3], nullptr, 10);
+}
+
+// Weights that a plug-in holds are seen by no allocator of the library.
+TEST(ApiPluginTogether, MemoryLimitCountsItsWeights)
+{
+    PluginPath path(stub_path("works"));
+    std::string cpu = inspect(on("cpu"), STET_OK, STET_REPORT_JSON);
+    std::string plugged = inspect(on("cuda"), STET_OK, STET_REPORT_JSON);
+    size_t weights = number_of(plugged, "weight_bytes");
+    size_t want = number_of(cpu, "least_memory_limit");
+    size_t found = number_of(plugged, "least_memory_limit");
+    EXPECT_EQ(weights, number_of(cpu, "weight_bytes"));
+    EXPECT_GT(weights, 300000u);
+    EXPECT_LT(found > want ? found - want : want - found, weights / 10) << want << " " << found;
+}
+
+TEST(ApiPluginIndex, ReachesThePlugin)
+{
+    PluginPath path(stub_path("works"));
+    EXPECT_TRUE(holds(inspect(on("cuda", "3"), STET_OK), "\ndevice             stub 3\n"));
+    std::string json = inspect(on("cuda", "255"), STET_OK, STET_REPORT_JSON);
+    EXPECT_TRUE(holds(json, "\"device\":\"stub 255\"")) << json;
+    EXPECT_TRUE(holds(json, "{\"device\":\"cuda\",\"can_be_used\":true,\"name\":\"stub 255\"}"));
+}
+
+TEST(ApiPluginIndex, WrongValues)
+{
+    for (const char *value : {"256", "-1", "x", "", "0,1"}) {
+        EXPECT_TRUE(holds(message_of_load(on("cuda", value), STET_E_INVALID), "from 0 to 255"));
+    }
+    EXPECT_TRUE(holds(message_of_load(on("cpu", "1"), STET_E_INVALID), "device_index"));
+    EXPECT_TRUE(holds(message_of_load({{"device_index", "1"}}, STET_E_INVALID), "device cuda"))
+        << "the default is the processor";
+    EXPECT_TRUE(holds(message_of_load({{"device", "tpu"}}, STET_E_INVALID), "cpu, cuda or auto"));
+}
+
+// ---- What cannot be used -----------------------------------------------------------------------
+
+struct Broken {
+    const char *stub;
+    const char *says;
+};
+
+class ApiNoPlugin : public ::testing::TestWithParam<Broken>
+{
+};
+
+TEST_P(ApiNoPlugin, CudaFailsAndAutoDoesNot)
+{
+    PluginPath path(stub_path(GetParam().stub));
+    std::string message = message_of_load(on("cuda"));
+    EXPECT_TRUE(holds(message, GetParam().says)) << message;
+    Model m("edgeformer-a", on("auto"));
+    ASSERT_EQ(m.status, STET_OK) << m.err.message;
+    EXPECT_EQ(m.err.message[0], '\0');
+    Engine g(m.handle);
+    ASSERT_EQ(g.status, STET_OK) << g.err.message;
+    EXPECT_EQ(stet_engine_health(g.handle), STET_HEALTH_READY);
+    correct(g, texts[0]);
+}
+
+TEST_P(ApiNoPlugin, IsPartOfTheReport)
+{
+    PluginPath path(stub_path(GetParam().stub));
+    std::string report = inspect(on("cpu"), STET_OK);
+    EXPECT_TRUE(holds(report, "\ndevice, cpu        yes: cpu (")) << report;
+    EXPECT_TRUE(holds(report, "\ndevice, cuda       no: ")) << report;
+    EXPECT_TRUE(holds(report, GetParam().says)) << report;
+    EXPECT_TRUE(holds(report, "\ncan be run         yes\n")) << report;
+    report = inspect(on("cuda"), STET_E_DEVICE);
+    EXPECT_TRUE(holds(report, "\ncan be run         no: device cuda")) << report;
+    report = inspect(on("auto"), STET_OK, STET_REPORT_JSON);
+    EXPECT_TRUE(holds(report, "{\"device\":\"cuda\",\"can_be_used\":false,\"reason\":\"device "))
+        << report;
+    EXPECT_TRUE(holds(report, "\"device\":\"cpu (")) << report;
+}
+
+INSTANTIATE_TEST_SUITE_P(Stubs, ApiNoPlugin,
+                         ::testing::Values(Broken{"not_there", "STET_PLUGIN_PATH"},
+                                           Broken{"no_symbol", "steti_backend_plugin"},
+                                           Broken{"no_table", "version 0"},
+                                           Broken{"other_version", "version 77"},
+                                           Broken{"no_device", "cuda:0: stub: nothing is plugged"}),
+                         [](const auto &p) { return std::string(p.param.stub); });
+
+// A machine that is short of memory is no reason to decode elsewhere.
+TEST(ApiNoMemory, IsNotTakenForAMissingDevice)
+{
+    PluginPath path(stub_path("no_memory"));
+    for (const char *device : {"cuda", "auto"}) {
+        EXPECT_TRUE(holds(message_of_load(on(device), STET_E_NOMEM), "nothing is plugged in"));
+    }
+    EXPECT_EQ(inspect(on("cuda"), STET_E_NOMEM).size(), 0u);
+}
+
+// ---- One that fails later ----------------------------------------------------------------------
+
+TEST(ApiPluginLost, EngineIsDeadAndSaysSo)
+{
+    PluginPath path(stub_path("lost"));
+    Model m("transformer-pre", on("cuda"));
+    ASSERT_EQ(m.status, STET_OK) << m.err.message;
+    Engine g(m.handle);
+    Queue q;
+    ASSERT_EQ(stet_engine_health(g.handle), STET_HEALTH_READY);
+    size_t accepted = 0;
+    for (uint64_t i = 0; i < 8; i++) {
+        accepted += submit(g, q, {tagged(texts[0], i)}).accepted;
+    }
+    auto events = q.wait(accepted);
+    ASSERT_EQ(events.size(), accepted);
+    size_t failed = 0, explained = 0;
+    for (const auto &[tag, e] : events) {
+        EXPECT_TRUE(e.status == STET_OK || e.status == STET_E_DEVICE) << e.message;
+        EXPECT_EQ(e.status == STET_OK, e.message.empty());
+        failed += e.status == STET_E_DEVICE;
+        explained += holds(e.message, "device cuda:0: stub: the plug was pulled");
+    }
+    EXPECT_GT(failed, 0u);
+    EXPECT_GT(explained, 0u) << "those in flight tell what the plug-in said";
+    for (int i = 0; i < 10000 && stet_engine_health(g.handle) != STET_HEALTH_DEAD; i++) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_EQ(stet_engine_health(g.handle), STET_HEALTH_DEAD);
+    Submitted s = submit(g, q, {tagged("ba", 1)});
+    EXPECT_EQ(s.status, STET_E_DEVICE);
+    EXPECT_TRUE(holds(s.err.message, "destroy the engine")) << s.err.message;
+}
+
+} // namespace

@@ -1,0 +1,64 @@
+/* stub_plugin.c - the processor's backend as the plug-in of a device, whole or broken as the macros
+ * say. It has a copy of its own of everything below it, as every plug-in does. */
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "cpu_backend.h"
+#include "plugin_load.h"
+
+#ifndef STUB_API
+#define STUB_API STETI_BACKEND_API
+#endif
+#ifndef STUB_OPEN_STATUS
+#define STUB_OPEN_STATUS STET_OK
+#endif
+#ifndef STUB_LOST_AT
+#define STUB_LOST_AT 0 /* from this call of argmax on all fail; 0: none does */
+#endif
+
+__attribute__((visibility("default"))) const struct steti_backend_ops *steti_backend_plugin(void);
+
+static struct steti_backend_ops table;
+static _Atomic int last_index, argmax_calls;
+
+static stet_status stub_open(const struct steti_backend_options *o, struct steti_backend **out,
+                             stet_error *err)
+{
+    *out = NULL;
+    if (STUB_OPEN_STATUS != STET_OK) {
+        return steti_fail(err, STUB_OPEN_STATUS, "device cuda:%d: stub: nothing is plugged in",
+                          o->device_index);
+    }
+    atomic_store(&last_index, o->device_index);
+    return steti_cpu_backend()->open(o, out, err);
+}
+
+static void stub_caps(const struct steti_backend *b, struct steti_backend_caps *out)
+{
+    steti_cpu_backend()->caps(b, out);
+    snprintf(out->name, sizeof out->name, "stub %d", atomic_load(&last_index));
+}
+
+static stet_status stub_argmax(struct steti_backend *b, const struct steti_argmax_params *p,
+                               stet_error *err)
+{
+    if (STUB_LOST_AT > 0 && atomic_fetch_add(&argmax_calls, 1) + 1 >= STUB_LOST_AT) {
+        return steti_fail(err, STET_E_DEVICE, "device cuda:%d: stub: the plug was pulled",
+                          atomic_load(&last_index));
+    }
+    return steti_cpu_backend()->argmax(b, p, err);
+}
+
+__attribute__((constructor)) static void fill_table(void)
+{
+    table = *steti_cpu_backend();
+    table.api_version = STUB_API;
+    table.open = stub_open;
+    table.caps = stub_caps;
+    table.argmax = stub_argmax;
+}
+
+const struct steti_backend_ops *steti_backend_plugin(void)
+{
+    return &table;
+}
