@@ -41,6 +41,7 @@ struct steti_cuda_weights {
     const float *scale; /* I8: [n_out, filled up to whole panels] */
     int32_t n_out, n_in;
     int32_t is_i8;
+    int32_t zero; /* as in the other structs: no padding, tests look at every word for pointers */
 };
 
 struct steti_cuda_embed_args {
@@ -101,6 +102,7 @@ struct steti_cuda_attention_args {
     float scale;
     int32_t n_rows, n_heads, head_dim, ld_bias, bias_zero;
     int32_t ld_scores; /* floats of shared memory that a warp has */
+    int32_t zero;
 };
 
 /* Best value of a stretch of the vocabulary and the sum of exp(value - best). */
@@ -135,6 +137,7 @@ struct steti_cuda_argmax_args {
     int32_t n_rows, chunk, want_sum;
     int32_t n_tiles, first_tile; /* of the vocabulary; block x does tile first_tile + x */
     int32_t tiles_per_segment;
+    int32_t zero;
 };
 
 /* The kernels. To C they are the host stubs that nvcc makes, which give a kernel its address. */

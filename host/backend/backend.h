@@ -162,6 +162,7 @@ struct steti_backend_options {
     int threads; /* >= 1 */
     /* NULL or "auto": the best there is; else "portable", "avx2", "avx2vnni", "avx512", "neon" */
     const char *isa;
+    int device_index; /* which of several devices of one kind; 0 is the first */
 };
 
 struct steti_backend; /* an open context; defined by each backend */

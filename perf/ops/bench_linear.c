@@ -89,7 +89,7 @@ static int bench_type(struct bench *t, enum steti_dtype type, const float *weigh
 
 static int bench_isa(struct bench *t, const float *weights)
 {
-    struct steti_backend_options o = {t->threads, t->isa};
+    struct steti_backend_options o = {t->threads, t->isa, 0};
     stet_error err = {.struct_size = sizeof err};
     int bad;
     if (t->ops->open(&o, &t->b, &err) != STET_OK) {

@@ -23,7 +23,7 @@ TEST(CpuBackend, OpenRefusesWhatItCannotDo)
 {
     steti_backend *b = nullptr;
     stet_error err = NewError();
-    steti_backend_options o = {1, "mmx"};
+    steti_backend_options o = {1, "mmx", 0};
     EXPECT_EQ(steti_cpu_backend()->open(&o, &b, &err), STET_E_INVALID);
     EXPECT_NE(std::string(err.message).find("mmx"), std::string::npos);
 #ifdef STETI_X86
@@ -170,7 +170,7 @@ TEST(Reserve, KeepsTheLargestLimits)
 stet_status WholeLife(stet_error *err)
 {
     const steti_backend_ops *ops = steti_cpu_backend();
-    steti_backend_options o = {2, "auto"};
+    steti_backend_options o = {2, "auto", 0};
     steti_backend *b = nullptr;
     steti_matrix *m = nullptr;
     void *out = nullptr;

@@ -20,11 +20,14 @@ extern "C" {
 #include "cpu_backend.h"
 }
 
+#include "shim_device.h"
+
 struct Target {
     std::string name;
     const steti_backend_ops *ops;
     const char *isa;
     bool same_bits_as_portable;
+    bool has_threads = true;
 };
 
 inline stet_error NewError()
@@ -40,7 +43,7 @@ class Backend
   public:
     Backend(const Target &t, int threads) : ops(t.ops)
     {
-        steti_backend_options o = {threads, t.isa};
+        steti_backend_options o = {threads, t.isa, 0};
         status = ops->open(&o, &b, &err);
         EXPECT_EQ(status, STET_OK) << err.message;
     }
@@ -112,17 +115,28 @@ inline Target PortableTarget()
     return {"cpu_portable", steti_cpu_backend(), "portable", true};
 }
 
-/* Every instruction set that this machine has. */
+/* The CUDA backend on fibers: with the numbers of the plug-in, whose sums have the CPU backend's
+ * order where n_in is within a chunk, and with short chunks that change schedules at 9 rows. */
+inline std::vector<Target> ShimTargets()
+{
+    return {{"cuda_shim", stet_shim::ops(), nullptr, true, false},
+            {"cuda_shim_small_chunks", stet_shim::ops_small_chunks(), nullptr, false, false}};
+}
+
+/* Every instruction set that this machine has, and the CUDA backend on fibers. */
 inline std::vector<Target> Targets()
 {
     std::vector<Target> all;
     for (const char *isa : {"portable", "avx2", "avx2vnni", "avx512", "neon"}) {
-        steti_backend_options o = {1, isa};
+        steti_backend_options o = {1, isa, 0};
         steti_backend *b = nullptr;
         if (steti_cpu_backend()->open(&o, &b, nullptr) == STET_OK) {
             steti_cpu_backend()->close(b);
             all.push_back({std::string("cpu_") + isa, steti_cpu_backend(), isa, true});
         }
+    }
+    for (const Target &t : ShimTargets()) {
+        all.push_back(t);
     }
     return all;
 }

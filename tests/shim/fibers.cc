@@ -53,6 +53,7 @@ void thread_main()
     Block &b = block();
     b.launch->kernel(b.launch->arg);
     b.threads[b.running].state = State::done;
+    b.threads[b.running].line = 0;
     switch_fiber(&b.threads[b.running].fiber, &b.scheduler);
 }
 
@@ -174,6 +175,7 @@ std::string run_block(const Orders &orders)
     for (int i = 0; i < n; i++) {
         b.threads[i].state = State::ready;
         b.threads[i].parity = 0;
+        b.threads[i].line = 0;
         start_fiber(&b.threads[i].fiber, thread_main);
     }
     b.fault.clear();
