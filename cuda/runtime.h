@@ -5,8 +5,8 @@
  * fail.
  *
  * Functions that return int give 0 or an error code that error_text explains. `stream` is what
- * device_open gave. Work on a stream is done in order, and may be done after the call returned: what
- * a copy reads or writes on the host must stay as it is until sync.
+ * device_open gave. Work on a stream is done in order, and may be done after the call returned:
+ * what a copy reads or writes on the host must stay as it is until sync.
  */
 #ifndef STETI_RUNTIME_H
 #define STETI_RUNTIME_H
