@@ -23,7 +23,7 @@ DEV_FN int dev_chunk_end(int begin, int chunk, int n)
 }
 
 /* sum[r] of the output of this lane, rows x[0 .. rows), k in [begin, end). Rows that are not there
- * repeat the first. */
+ * have the sum 0. */
 DEV_FN void dev_chunk_f32(const float *x, int n_in, int rows, const float *panel, int begin,
                           int end, float *sum)
 {
@@ -31,13 +31,15 @@ DEV_FN void dev_chunk_f32(const float *x, int n_in, int rows, const float *panel
     const float *from[DEV_ROWS_F32];
     DEV_UNROLL
     for (int r = 0; r < DEV_ROWS_F32; r++) {
-        from[r] = x + (r < rows ? (int64_t)r * n_in : 0);
+        from[r] = x + (int64_t)r * n_in;
         sum[r] = 0.0f;
     }
     for (int k = begin; k < end; k++, w += STETI_CUDA_PANEL_F32) {
         DEV_UNROLL
         for (int r = 0; r < DEV_ROWS_F32; r++) {
-            sum[r] = dev_fma(from[r][k], *w, sum[r]);
+            if (r < rows) { /* the same for all lanes */
+                sum[r] = dev_fma(from[r][k], *w, sum[r]);
+            }
         }
     }
 }
