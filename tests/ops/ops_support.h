@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <dlfcn.h>
+
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -123,7 +125,27 @@ inline std::vector<Target> ShimTargets()
             {"cuda_shim_small_chunks", stet_shim::ops_small_chunks(), nullptr, false, false}};
 }
 
-/* Every instruction set that this machine has, and the CUDA backend on fibers. */
+/* The CUDA plug-in's table, where it was built and the machine has a device for it; else NULL. */
+inline const steti_backend_ops *CudaPlugin()
+{
+    const steti_backend_ops *ops = nullptr;
+#ifdef STET_CUDA_PLUGIN
+    void *lib = dlopen(STET_CUDA_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+    auto entry =
+        lib == nullptr
+            ? nullptr
+            : reinterpret_cast<const steti_backend_ops *(*)()>(dlsym(lib, "steti_backend_plugin"));
+    steti_backend_options o = {1, nullptr, 0};
+    steti_backend *b = nullptr;
+    if (entry != nullptr && entry()->open(&o, &b, nullptr) == STET_OK) {
+        ops = entry();
+        ops->close(b);
+    }
+#endif
+    return ops;
+}
+
+/* Every instruction set that this machine has, the CUDA backend on fibers, and a CUDA device. */
 inline std::vector<Target> Targets()
 {
     std::vector<Target> all;
@@ -137,6 +159,9 @@ inline std::vector<Target> Targets()
     }
     for (const Target &t : ShimTargets()) {
         all.push_back(t);
+    }
+    if (CudaPlugin() != nullptr) {
+        all.push_back({"cuda", CudaPlugin(), nullptr, true, false});
     }
     return all;
 }
