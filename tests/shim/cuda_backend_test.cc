@@ -160,7 +160,7 @@ TEST(Traffic, LogitsStayOnTheDeviceUnlessAskedFor)
     EXPECT_EQ(v.id, want);
 }
 
-/* Rows, tiles and adjustments beyond what one launch takes: the answers are those of single rows. */
+/* Rows and adjustments beyond what one launch takes: the answers are those of single rows. */
 TEST(Traffic, ManyRowsAreDoneInGroups)
 {
     constexpr int kRows = 40, kVocab = 20000;
