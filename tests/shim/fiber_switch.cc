@@ -56,7 +56,7 @@ void first_step()
 
 } // namespace
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(STET_SHIM_UCONTEXT)
 
 // Saves what a called function must keep, changes stacks, and returns on the other one.
 extern "C" void stet_shim_switch(void **save, void *load);

@@ -1,11 +1,12 @@
 // fiber_switch.h - stacks, and the step from one to the other. On x86-64 a few instructions; on
-// other processors ucontext, which also saves the signal mask and is slower.
+// other processors (and with STET_SHIM_UCONTEXT) ucontext, which also saves the signal mask and is
+// slower.
 #pragma once
 
 #include <cstddef>
 #include <memory>
 
-#if !defined(__x86_64__)
+#if !defined(__x86_64__) || defined(STET_SHIM_UCONTEXT)
 #include <ucontext.h>
 #endif
 
@@ -14,7 +15,7 @@ namespace stet_shim
 
 struct Fiber {
     std::unique_ptr<unsigned char[]> stack; // empty: the stack of the program itself
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(STET_SHIM_UCONTEXT)
     void *top = nullptr; // where the saved registers are
 #else
     ucontext_t context;
