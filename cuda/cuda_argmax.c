@@ -7,7 +7,7 @@
 #include "cuda_internal.h"
 
 #define ROWS_F32 8
-#define ROWS_I8 32
+#define ROWS_MMA 32
 #define THREADS 256
 
 _Static_assert(sizeof(struct steti_adjust) == sizeof(struct steti_cuda_adjust),
@@ -89,9 +89,11 @@ static stet_status stage_adjust(struct steti_backend *b, const struct steti_argm
 static stet_status launch_tiles(struct steti_backend *b, const struct steti_cuda_argmax_args *a,
                                 int n, stet_error *err)
 {
-    int rows = a->table.is_i8 ? ROWS_I8 : ROWS_F32;
+    static const enum steti_cuda_kernel kernels[] = {STETI_CUDA_argmax_f32, STETI_CUDA_argmax_i8,
+                                                     STETI_CUDA_argmax_bf16};
+    int rows = a->table.type == STETI_CUDA_F32 ? ROWS_F32 : ROWS_MMA;
     struct steti_cuda_launch l = {
-        .kernel = a->table.is_i8 ? STETI_CUDA_argmax_i8 : STETI_CUDA_argmax_f32,
+        .kernel = kernels[a->table.type],
         .grid_x = (unsigned)n,
         .grid_y = (unsigned)steti_cuda_blocks(a->n_rows, rows),
         .threads = THREADS,
@@ -207,6 +209,7 @@ static stet_status run_group(struct steti_backend *b, const struct steti_argmax_
 {
     a->x = p->x + (size_t)g->row * (size_t)p->d;
     a->q = b->q + g->row * b->ld_q;
+    a->h = b->h + g->row * b->ld_q;
     a->row_scale = b->row_scale + g->row;
     a->n_rows = g->n_rows;
     STETI_TRY(stage_adjust(b, p, g, a, err));
@@ -229,9 +232,7 @@ stet_status steti_cuda_argmax_op(struct steti_backend *b, const struct steti_arg
         return STET_OK;
     }
     STETI_TRY(steti_cuda_ready(b, err));
-    if (p->table->view.is_i8) {
-        STETI_TRY(steti_cuda_quantize_rows(b, p->x, p->n_rows, p->d, err));
-    }
+    STETI_TRY(steti_cuda_prepare_rows(b, p->table->view.type, p->x, p->n_rows, p->d, err));
     a = common_args(b, p);
     while (g.row + g.n_rows < p->n_rows) {
         STETI_TRY(next_group(p, a.n_tiles, &g, err));

@@ -118,7 +118,7 @@ DEV_FN void put_value_i8(const struct steti_cuda_argmax_args *a, int row, int ro
                          int32_t sum, float *values)
 {
     if (row < rows && id < a->table.n_out) {
-        int global_row = dev_block_y() * DEV_ROWS_I8 + row;
+        int global_row = dev_block_y() * DEV_ROWS_MMA + row;
         float v = (float)sum * (a->row_scale[global_row] * a->table.scale[id]);
         values[row * STETI_CUDA_TILE + id % STETI_CUDA_TILE] = finish_value(a, id, v);
     }
@@ -129,19 +129,47 @@ DEV_KERNEL DEV_THREADS(256) steti_cuda_argmax_i8(struct steti_cuda_argmax_args a
 {
     DEV_SHARED(float, values); /* [32][256] */
     int warp = dev_thread() / DEV_WARP, lane = dev_thread() % DEV_WARP;
-    int row = dev_block_y() * DEV_ROWS_I8;
-    int rows = a.n_rows - row < DEV_ROWS_I8 ? a.n_rows - row : DEV_ROWS_I8;
-    int panel = (a.first_tile + dev_block_x()) * (STETI_CUDA_TILE / STETI_CUDA_PANEL_I8) + warp;
+    int row = dev_block_y() * DEV_ROWS_MMA;
+    int rows = a.n_rows - row < DEV_ROWS_MMA ? a.n_rows - row : DEV_ROWS_MMA;
+    int panel = (a.first_tile + dev_block_x()) * (STETI_CUDA_TILE / STETI_CUDA_PANEL_MMA) + warp;
     for (int i = 0; i < 2; i++, panel += 8) {
-        if (panel * STETI_CUDA_PANEL_I8 < a.table.n_out) { /* the same for all lanes of a warp */
-            int32_t sum[DEV_TILES_I8][4] = {};
+        if (panel * STETI_CUDA_PANEL_MMA < a.table.n_out) { /* the same for all lanes of a warp */
+            int32_t sum[DEV_TILES_MMA][4] = {};
             dev_chunk_i8(a.q + row * a.ld_q, a.ld_q, rows, dev_panel_i8(&a.table, panel), 0,
                          dev_steps_i8(&a.table), sum);
             DEV_UNROLL
-            for (int e = 0; e < DEV_TILES_I8 * 4; e++) {
+            for (int e = 0; e < DEV_TILES_MMA * 4; e++) {
                 put_value_i8(&a, e / 4 * 8 + lane % 4 * 2 + e % 2, rows,
-                             panel * STETI_CUDA_PANEL_I8 + lane / 4 + e % 4 / 2 * 8,
+                             panel * STETI_CUDA_PANEL_MMA + lane / 4 + e % 4 / 2 * 8,
                              sum[e / 4][e % 4], values);
+            }
+        }
+    }
+    DEV_SYNC();
+    scan_tile(&a, row, rows, values);
+}
+
+/* As argmax_i8. */
+DEV_KERNEL DEV_THREADS_OF_TWO(256) steti_cuda_argmax_bf16(struct steti_cuda_argmax_args a)
+{
+    DEV_SHARED(float, values); /* [32][256] */
+    int warp = dev_thread() / DEV_WARP, lane = dev_thread() % DEV_WARP;
+    int row = dev_block_y() * DEV_ROWS_MMA;
+    int rows = a.n_rows - row < DEV_ROWS_MMA ? a.n_rows - row : DEV_ROWS_MMA;
+    int panel = (a.first_tile + dev_block_x()) * (STETI_CUDA_TILE / STETI_CUDA_PANEL_MMA) + warp;
+    for (int i = 0; i < 2; i++, panel += 8) {
+        if (panel * STETI_CUDA_PANEL_MMA < a.table.n_out) { /* the same for all lanes of a warp */
+            float sum[DEV_TILES_MMA][4];
+            dev_sum_bf16(a.h + row * a.ld_q, a.ld_q, rows, dev_panel_bf16(&a.table, panel),
+                         dev_steps_bf16(&a.table), a.chunk / STETI_CUDA_STEP_BF16, sum);
+            DEV_UNROLL
+            for (int e = 0; e < DEV_TILES_MMA * 4; e++) {
+                int r = e / 4 * 8 + lane % 4 * 2 + e % 2;
+                int id = panel * STETI_CUDA_PANEL_MMA + lane / 4 + e % 4 / 2 * 8;
+                if (r < rows && id < a.table.n_out) {
+                    values[r * STETI_CUDA_TILE + id % STETI_CUDA_TILE] =
+                        finish_value(&a, id, sum[e / 4][e % 4]);
+                }
             }
         }
     }

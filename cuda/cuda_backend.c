@@ -150,7 +150,8 @@ static int larger(int a, int b)
     return a > b ? a : b;
 }
 
-/* Scratch, front to back: quantised rows | their scales | best values | bests of tiles | logits. */
+/* Scratch, front to back: quantised or narrowed rows | scales | best values | bests of tiles |
+ * logits. */
 struct scratch {
     size_t ld_q, q, row_scale, best, tile, logits; /* bytes */
     size_t bytes;
@@ -160,7 +161,7 @@ static struct scratch plan_scratch(const struct steti_limits *l)
 {
     size_t rows = (size_t)l->max_rows;
     struct scratch s = {.ld_q = ((size_t)l->max_in + 63) / 64 * 64};
-    s.q = steti_arena_cost(rows * s.ld_q);
+    s.q = steti_arena_cost(rows * s.ld_q * sizeof(uint16_t));
     s.row_scale = steti_arena_cost(rows * sizeof(float));
     s.best = steti_arena_cost(rows * sizeof(struct steti_cuda_best));
     s.tile = STETI_CUDA_TILE_BYTES;
@@ -196,6 +197,7 @@ static void place_scratch(struct steti_backend *b, const struct scratch *s, unsi
 {
     b->scratch = p;
     b->q = (int8_t *)p;
+    b->h = (uint16_t *)(void *)p;
     b->ld_q = (int64_t)s->ld_q;
     p += s->q;
     b->row_scale = (float *)(void *)p;

@@ -59,7 +59,10 @@ struct steti_backend {
     void *result; /* pinned */
     struct steti_limits limits;
     void *scratch; /* one block of the device; the members below point into it */
-    int8_t *q;     /* [max_rows, ld_q] */
+    /* [max_rows, ld_q]: rows as int8 and as bfloat16, one memory: an op with parts of both types
+     * does the one and then the other */
+    int8_t *q;
+    uint16_t *h;
     int64_t ld_q;
     float *row_scale;             /* [max_rows] */
     struct steti_cuda_best *best; /* [max_rows] */
@@ -129,9 +132,10 @@ stet_status steti_cuda_attention_op(struct steti_backend *b, const struct steti_
 stet_status steti_cuda_argmax_op(struct steti_backend *b, const struct steti_argmax_params *p,
                                  stet_error *err);
 
-/* Quantises rows into b->q and b->row_scale. */
-stet_status steti_cuda_quantize_rows(struct steti_backend *b, const float *x, int n_rows, int n_in,
-                                     stet_error *err);
+/* Makes what weights of `type` are multiplied with: rows as int8 in b->q with b->row_scale, or as
+ * bfloat16 in b->h; nothing for float32. */
+stet_status steti_cuda_prepare_rows(struct steti_backend *b, int32_t type, const float *x,
+                                    int n_rows, int n_in, stet_error *err);
 
 /* ceil(a / b) of numbers that are not negative. */
 static inline int steti_cuda_blocks(int64_t a, int64_t b)

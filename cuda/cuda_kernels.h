@@ -13,13 +13,17 @@
     XX(embed, steti_cuda_embed_args)                                                               \
     XX(norm, steti_cuda_norm_args)                                                                 \
     XX(quantize, steti_cuda_quantize_args)                                                         \
+    XX(narrow, steti_cuda_narrow_args)                                                             \
     XX(linear_f32_serial, steti_cuda_linear_args)                                                  \
     XX(linear_f32_chunked, steti_cuda_linear_args)                                                 \
     XX(linear_i8_serial, steti_cuda_linear_args)                                                   \
     XX(linear_i8_chunked, steti_cuda_linear_args)                                                  \
+    XX(linear_bf16_serial, steti_cuda_linear_args)                                                 \
+    XX(linear_bf16_chunked, steti_cuda_linear_args)                                                \
     XX(attention, steti_cuda_attention_args)                                                       \
     XX(argmax_f32, steti_cuda_argmax_args)                                                         \
     XX(argmax_i8, steti_cuda_argmax_args)                                                          \
+    XX(argmax_bf16, steti_cuda_argmax_args)                                                        \
     XX(argmax_merge, steti_cuda_argmax_args)
 
 enum steti_cuda_kernel {
@@ -32,15 +36,19 @@ enum steti_cuda_kernel {
 /* Weights, the outputs cut into panels (the last one filled with zeros).
  *   F32: panels of 32 outputs, values[panel][k][32]
  *   I8:  panels of 16 outputs, k in steps of 32 (filled with zeros):
- *        values[panel][step][lane][16 bytes], the fragments of DEV_MMA_S8 */
+ *        values[panel][step][lane][16 bytes], the fragments of DEV_MMA_S8
+ *   BF16: the same with steps of 16, for DEV_MMA_BF16 */
 #define STETI_CUDA_PANEL_F32 32
-#define STETI_CUDA_PANEL_I8 16
+#define STETI_CUDA_PANEL_MMA 16
 #define STETI_CUDA_STEP_I8 32
+#define STETI_CUDA_STEP_BF16 16
+#define STETI_CUDA_STEP_BYTES 512
+enum steti_cuda_type { STETI_CUDA_F32, STETI_CUDA_I8, STETI_CUDA_BF16 };
 struct steti_cuda_weights {
     const void *values;
     const float *scale; /* I8: [n_out, filled up to whole panels] */
     int32_t n_out, n_in;
-    int32_t is_i8;
+    int32_t type; /* enum steti_cuda_type */
     int32_t zero; /* as in the other structs: no padding, tests look at every word for pointers */
 };
 
@@ -69,6 +77,14 @@ struct steti_cuda_quantize_args {
     int32_t n_rows, n_in;
 };
 
+/* Rows rounded to bfloat16 (ties to even), zeros behind n_in up to a multiple of 64. */
+struct steti_cuda_narrow_args {
+    const float *x; /* [n_rows, n_in] */
+    uint16_t *h;    /* [n_rows, ld_h] */
+    int64_t ld_h;
+    int32_t n_rows, n_in;
+};
+
 /* See struct steti_linear_part. */
 struct steti_cuda_linear_part {
     struct steti_cuda_weights w;
@@ -81,11 +97,12 @@ struct steti_cuda_linear_part {
 };
 
 /* All parts have one type of weights. Sums are made in chunks of `chunk` inputs: each from 0 in
- * ascending order, then added in ascending order. */
+ * ascending order, then added in ascending order; a multiple of 16. */
 #define STETI_CUDA_PARTS 8
 struct steti_cuda_linear_args {
-    const float *x;  /* F32: [n_rows, n_in] */
-    const int8_t *q; /* I8: [n_rows, ld_q] */
+    const float *x;    /* F32: [n_rows, n_in] */
+    const int8_t *q;   /* I8: [n_rows, ld_q] */
+    const uint16_t *h; /* BF16: [n_rows, ld_q] */
     const float *row_scale;
     int64_t ld_q;
     int32_t n_rows, n_in, chunk, n_parts;
@@ -122,8 +139,9 @@ struct steti_cuda_adjust {
 #define STETI_CUDA_SEGMENTS 64
 struct steti_cuda_argmax_args {
     struct steti_cuda_weights table;
-    const float *x;  /* F32: [n_rows, d] */
-    const int8_t *q; /* I8: [n_rows, ld_q] */
+    const float *x;    /* F32: [n_rows, d] */
+    const int8_t *q;   /* I8: [n_rows, ld_q] */
+    const uint16_t *h; /* BF16: [n_rows, ld_q] */
     const float *row_scale;
     const float *bias; /* or NULL */
     /* of row r: adjust[adjust_begin[r] .. adjust_begin[r + 1]); both NULL: none */

@@ -28,8 +28,11 @@
 
 #define DEV_KERNEL extern "C" __global__ void
 #define DEV_FN static __device__ __forceinline__
-/* At most so many threads in a block: what the compiler may spend on registers follows from it. */
+/* At most so many threads in a block: what the compiler may spend on registers follows from it.
+ * The second form lets it spend what two blocks on a multiprocessor leave, where it spills
+ * otherwise. */
 #define DEV_THREADS(n) __launch_bounds__(n)
+#define DEV_THREADS_OF_TWO(n) __launch_bounds__(n, 2)
 #define DEV_UNROLL _Pragma("unroll")
 
 /* Declares `name`, a pointer to the block's shared memory, aligned to 16 bytes. */

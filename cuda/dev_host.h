@@ -13,6 +13,7 @@
 #define DEV_KERNEL extern "C" void
 #define DEV_FN static inline __attribute__((unused))
 #define DEV_THREADS(n)
+#define DEV_THREADS_OF_TWO(n)
 #define DEV_UNROLL
 
 extern "C" {

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Fails when a CUDA kernel spills, uses local memory or takes more registers than its budget.
+"""Fails when a CUDA kernel spills, uses local memory, takes more registers than its budget, or has an
+instruction whose result is approximate or depends on the order of threads.
 
 usage: check_kernels.py [--self-test] [--nvcc NVCC] [--root FOLDER]
 
-Compiles every cuda/*.cu for each architecture and reads what ptxas says. A budget keeps two blocks
+Compiles every cuda/*.cu for each architecture and reads what ptxas says, and the PTX. A budget keeps two blocks
 of a kernel on one multiprocessor (65536 registers); raising one is a decision, with a reason in the
 commit.
 """
@@ -27,15 +28,22 @@ BUDGETS = {
     "embed": (128, 40, 0),
     "norm": (128, 64, 0),
     "quantize": (128, 40, 0),
+    "narrow": (128, 40, 0),
     "linear_f32_serial": (128, 104, 0),
     "linear_f32_chunked": (256, 80, 0),
     "linear_i8_serial": (128, 72, 0),
     "linear_i8_chunked": (256, 72, 0),
+    "linear_bf16_serial": (128, 104, 0),
+    "linear_bf16_chunked": (256, 80, 0),
     "attention": (128, 88, 0),
     "argmax_f32": (256, 64, 0),
     "argmax_i8": (256, 72, 0),
+    "argmax_bf16": (256, 96, 0),
     "argmax_merge": (64, 40, 0),
 }
+
+# Instructions that the numerics forbid: approximations, denormals as zero, atomics.
+FORBIDDEN = re.compile(r"^\s*((?:@\S+\s+)?\w+\S*\.(?:approx|ftz)\b\S*|(?:atom|red)\.\S+)", re.M)
 
 ENTRY = re.compile(r"Compiling entry function 'steti_cuda_(\w+)' for 'sm_(\d+)'")
 STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
@@ -89,18 +97,32 @@ def check(found, kernels, architectures):
     return problems
 
 
+def check_ptx(name, text):
+    code = re.sub(r"//[^\n]*", "", text)
+    return [f"{name}: instruction {m.group(1)}: its result is not a matter of the operands alone"
+            for m in FORBIDDEN.finditer(code)]
+
+
+def compile_file(nvcc, path, options, out):
+    run = subprocess.run([nvcc, *FLAGS, *options, "-o", out, path],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if run.returncode != 0:
+        sys.exit(f"check_kernels: {path}: nvcc failed:\n{run.stdout}")
+    return run.stdout
+
+
 def compile_all(nvcc, root):
-    text = ""
+    """What ptxas says, and the problems of the PTX."""
+    said, problems = "", []
     with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "out")
         for path in sorted(glob.glob(os.path.join(root, "cuda", "*.cu"))):
             for arch in ARCHITECTURES:
-                run = subprocess.run(
-                    [nvcc, *FLAGS, f"-arch=sm_{arch}", "-cubin", "-o", os.path.join(folder, "out"), path],
-                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-                if run.returncode != 0:
-                    sys.exit(f"check_kernels: {path}: nvcc failed:\n{run.stdout}")
-                text += run.stdout
-    return text
+                said += compile_file(nvcc, path, [f"-arch=sm_{arch}", "-cubin"], out)
+            compile_file(nvcc, path, [f"-arch=compute_{ARCHITECTURES[0]}", "-ptx"], out)
+            with open(out, encoding="utf-8") as f:
+                problems += check_ptx(os.path.basename(path), f.read())
+    return said, problems
 
 
 def report_of(kernel, arch, stack=0, spills=0, registers=20, shared=""):
@@ -121,6 +143,18 @@ SELF_TEST = [
     (None, "said nothing"),
 ]
 
+# (instruction, is it forbidden)
+PTX_SELF_TEST = [
+    ("fma.rn.f32 %f1, %f2, %f3, %f4;", False),
+    ("div.rn.f32 %f1, %f2, %f3; // not div.approx.f32", False),
+    ("shared.approx_name: mov.u32 %r1, %r2;", False),
+    ("ex2.approx.f32 %f1, %f2;", True),
+    ("@%p1 div.approx.f32 %f1, %f2, %f3;", True),
+    ("add.ftz.f32 %f1, %f2, %f3;", True),
+    ("atom.global.add.f32 %f1, [%rd1], %f2;", True),
+    ("red.global.add.f32 [%rd1], %f2;", True),
+]
+
 
 def self_test():
     """Each rule must find the mistake made for it, and nothing else."""
@@ -138,6 +172,9 @@ def self_test():
             failures.append(f"self-test: {change}: expected {expected!r}, found {problems}")
     if len(check({}, kernels[1:] + ["unknown"], [])) != 2:
         failures.append("self-test: a kernel without a budget and a budget without a kernel")
+    for line, is_bad in PTX_SELF_TEST:
+        if bool(check_ptx("x.cu", f".entry f\n{{\n\t{line}\n}}\n")) != is_bad:
+            failures.append(f"self-test: PTX {line!r}: expected {is_bad}")
     return source_tree.report("check_kernels self-test", failures)
 
 
@@ -150,10 +187,11 @@ def main():
     if args.self_test:
         return self_test()
     kernels = declared(source_tree.read(args.root, "cuda/cuda_kernels.h"))
-    found = parse(compile_all(args.nvcc, args.root))
+    said, problems = compile_all(args.nvcc, args.root)
+    found = parse(said)
     for (name, arch), (_, _, registers, _) in sorted(found.items()):
         print(f"{name:20} sm_{arch} {registers:4} registers")
-    return source_tree.report("check_kernels", check(found, kernels, ARCHITECTURES))
+    return source_tree.report("check_kernels", problems + check(found, kernels, ARCHITECTURES))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,11 @@
 // one, so that tests that go through all of them run once.
 //
 // STET_MUTANT=chunks_by_rows: sums of products are cut by the number of rows, which breaks the
-// contract.
+// contract. STET_CUDA_DEVICE=libstet_cuda.so: the plug-in's first device in place of the fibers;
+// tests that look into the backend's memory (Rows, BranchRows, NotANumber) cannot run there.
+#include <dlfcn.h>
+
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -18,8 +22,23 @@ const steti_backend_ops *__wrap_steti_cpu_backend(void);
 namespace
 {
 
+const steti_backend_ops *plugin(const char *path)
+{
+    void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *entry = lib != nullptr ? dlsym(lib, "steti_backend_plugin") : nullptr;
+    if (entry == nullptr) {
+        std::fprintf(stderr, "STET_CUDA_DEVICE: %s\n", dlerror());
+        std::exit(2);
+    }
+    return reinterpret_cast<const steti_backend_ops *(*)()>(entry)();
+}
+
 const steti_backend_ops *shim()
 {
+    if (const char *path = std::getenv("STET_CUDA_DEVICE")) {
+        static const steti_backend_ops *device = plugin(path);
+        return device;
+    }
     static const char *mutant = std::getenv("STET_MUTANT");
     bool broken = mutant != nullptr && std::strcmp(mutant, "chunks_by_rows") == 0;
     return broken ? stet_shim::ops_control() : stet_shim::ops_small_chunks();
