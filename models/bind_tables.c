@@ -1,9 +1,11 @@
 /* The tables outside the layers: embeddings, positions, the output layer and its bias. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "alloc.h"
 #include "binder.h"
+#include "relative_bias.h"
 
 /* How many rows are made by rotating the one before instead of calling sin and cos; the error stays
  * far under the rounding to float. */
@@ -53,6 +55,11 @@ static stet_status bind_sinusoid(struct binder *b, stet_error *err)
     return st;
 }
 
+static void positions_name(const struct binder *b, const char *stack, char *name)
+{
+    snprintf(name, STETI_NAME_MAX, "%s%s.embed_positions.weight", b->root, stack);
+}
+
 /* A learned table is stored with position_offset unused rows in front. */
 static stet_status bind_learned(struct binder *b, const char *stack, float **out, stet_error *err)
 {
@@ -61,7 +68,7 @@ static stet_status bind_learned(struct binder *b, const char *stack, float **out
     char name[STETI_NAME_MAX];
     float *host;
     stet_status st;
-    snprintf(name, sizeof name, "%s%s.embed_positions.weight", b->root, stack);
+    positions_name(b, stack, name);
     STETI_TRY(bind_host_floats(b, name, rows, d, &host, err));
     st = bind_upload(m, host + (size_t)m->spec.position_offset * (size_t)d,
                      (size_t)m->max_positions * (size_t)d, out, err);
@@ -69,29 +76,50 @@ static stet_status bind_learned(struct binder *b, const char *stack, float **out
     return st;
 }
 
-/* Stays in host memory: each session makes a table as long as it needs. */
-static stet_status bind_relative(struct binder *b, const char *stack, int heads, float **out,
-                                 stet_error *err)
+/* Stay in host memory: each session makes tables as long as it needs. */
+static stet_status bind_relative(struct binder *b, int side, stet_error *err)
+{
+    const struct steti_spec *s = &b->m->spec;
+    int heads = side ? s->dec_heads : s->enc_heads, tables = steti_relative_tables(s, !side);
+    size_t n = (size_t)s->rel_buckets * (size_t)heads, bytes = (size_t)tables * n * sizeof(float);
+    float *all = steti_malloc(bytes);
+    b->m->rel_bias[side] = all;
+    if (all == NULL) {
+        return steti_fail_nomem(err, "the relative positions", bytes);
+    }
+    for (int i = 0; i < tables; i++) {
+        char name[STETI_NAME_MAX];
+        float *one;
+        snprintf(name, sizeof name, "%s%s%s%d%s.%s", b->root, side ? "decoder" : "encoder",
+                 b->names->layer_before, i, b->names->layer_after, b->names->relative_bias);
+        STETI_TRY(bind_host_floats(b, name, s->rel_buckets, heads, &one, err));
+        memcpy(all + (size_t)i * n, one, n * sizeof *one);
+        steti_free(one);
+    }
+    return STET_OK;
+}
+
+/* Marian's and Pegasus's sinusoids count as they are stored: a float16 file has them rounded. */
+static int has_stored_positions(const struct binder *b)
 {
     char name[STETI_NAME_MAX];
-    snprintf(name, sizeof name, "%s%s%s0%s.%s", b->root, stack, b->names->layer_before,
-             b->names->layer_after, b->names->relative_bias);
-    return bind_host_floats(b, name, b->m->spec.rel_buckets, heads, out, err);
+    positions_name(b, "encoder", name);
+    return b->m->spec.positions == STETI_POS_LEARNED ||
+           (b->m->spec.positions == STETI_POS_SINUSOIDAL_2I && binder_has_tensor(b, name));
 }
 
 static stet_status bind_positions(struct binder *b, stet_error *err)
 {
     struct steti_model *m = b->m;
-    switch (m->spec.positions) {
-    case STETI_POS_LEARNED:
-        STETI_TRY(bind_learned(b, "encoder", &m->positions_enc, err));
-        return bind_learned(b, "decoder", &m->positions_dec, err);
-    case STETI_POS_RELATIVE:
-        STETI_TRY(bind_relative(b, "encoder", m->spec.enc_heads, &m->rel_bias[0], err));
-        return bind_relative(b, "decoder", m->spec.dec_heads, &m->rel_bias[1], err);
-    default:
+    if (m->spec.positions == STETI_POS_RELATIVE) {
+        STETI_TRY(bind_relative(b, 0, err));
+        return bind_relative(b, 1, err);
+    }
+    if (!has_stored_positions(b)) {
         return bind_sinusoid(b, err);
     }
+    STETI_TRY(bind_learned(b, "encoder", &m->positions_enc, err));
+    return bind_learned(b, "decoder", &m->positions_dec, err);
 }
 
 /* Names that files have besides: aliases of a table that is bound, and tables that are computed. */
@@ -107,12 +135,6 @@ static void ignore_aliases(struct binder *b)
     char name[STETI_NAME_MAX];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         snprintf(name, sizeof name, "%s%s", b->root, names[i]);
-        binder_ignore(b, name);
-    }
-    if (b->m->spec.positions == STETI_POS_SINUSOIDAL_2I) {
-        snprintf(name, sizeof name, "%sencoder.embed_positions.weight", b->root);
-        binder_ignore(b, name);
-        snprintf(name, sizeof name, "%sdecoder.embed_positions.weight", b->root);
         binder_ignore(b, name);
     }
 }

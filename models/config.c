@@ -1,11 +1,8 @@
 #include <limits.h>
 #include <string.h>
 
-#include "alloc.h"
 #include "config_family.h"
-#include "file_map.h"
-
-#define CONFIG_MAX_BYTES (16u << 20)
+#include "config_file.h"
 
 static const struct config_choice families[] = {{"edgeformer", STETI_FAMILY_EDGEFORMER},
                                                 {"transformer", STETI_FAMILY_TRANSFORMER},
@@ -13,8 +10,10 @@ static const struct config_choice families[] = {{"edgeformer", STETI_FAMILY_EDGE
                                                 {"mbart", STETI_FAMILY_MBART},
                                                 {"marian", STETI_FAMILY_MARIAN},
                                                 {"m2m_100", STETI_FAMILY_M2M_100},
+                                                {"pegasus", STETI_FAMILY_PEGASUS},
                                                 {"t5", STETI_FAMILY_T5},
                                                 {"mt5", STETI_FAMILY_MT5},
+                                                {"umt5", STETI_FAMILY_UMT5},
                                                 {NULL, 0}};
 
 const char *steti_family_name(enum steti_family f)
@@ -44,6 +43,7 @@ static stet_status read_family(const struct config *s, struct steti_spec *m, ste
     switch (m->family) {
     case STETI_FAMILY_T5:
     case STETI_FAMILY_MT5:
+    case STETI_FAMILY_UMT5:
         return config_read_t5(s, m, err);
     case STETI_FAMILY_EDGEFORMER:
     case STETI_FAMILY_TRANSFORMER:
@@ -65,13 +65,6 @@ static stet_status parse_config(const struct config *s, struct steti_spec *m, st
     return STET_OK;
 }
 
-static stet_status parse_one(const char *text, size_t len, const char *folder, const char *file,
-                             struct steti_json **root, stet_error *err)
-{
-    stet_status st = steti_json_parse(text, len, file, root, err);
-    return st == STET_OK ? STET_OK : steti_fail_context(err, st, "%s", folder);
-}
-
 /* generation_config.json, where there is one, is asked alone for what decoding should do, but ids
  * that it lacks come from config.json. */
 static stet_status parse_generation(const struct config *s, struct steti_spec *m, stet_error *err)
@@ -90,7 +83,7 @@ stet_status steti_spec_parse(const char *config, size_t config_len, const char *
     struct config s = {NULL, folder, "config.json"}, g = {NULL, folder, "generation_config.json"};
     stet_status st;
     memset(out, 0, sizeof *out);
-    STETI_TRY(parse_one(config, config_len, folder, s.file, &root, err));
+    STETI_TRY(config_parse(config, config_len, &s, &root, err));
     s.obj = root;
     st = parse_config(&s, out, err);
     if (st == STET_OK && generation == NULL) {
@@ -99,7 +92,7 @@ stet_status steti_spec_parse(const char *config, size_t config_len, const char *
     steti_json_free(root);
     STETI_TRY(st);
     if (generation != NULL) {
-        STETI_TRY(parse_one(generation, generation_len, folder, g.file, &root, err));
+        STETI_TRY(config_parse(generation, generation_len, &g, &root, err));
         g.obj = root;
         st = parse_generation(&g, out, err);
         steti_json_free(root);
@@ -108,32 +101,13 @@ stet_status steti_spec_parse(const char *config, size_t config_len, const char *
     return config_finish_ids(&s, out, err);
 }
 
-/* *text is NULL when the file is not required and not there; an empty file is text of length 0. */
-static stet_status map_named(const char *folder, const char *name, int required,
-                             struct steti_file_map *map, const char **text, stet_error *err)
-{
-    char *path = steti_path_join(folder, name);
-    stet_status st = STET_OK;
-    memset(map, 0, sizeof *map);
-    *text = NULL;
-    if (path == NULL) {
-        return steti_fail_nomem(err, "a path", strlen(folder));
-    }
-    if (required || steti_file_exists(path)) {
-        st = steti_file_map_open(path, CONFIG_MAX_BYTES, map, err);
-        *text = map->len > 0 ? (const char *)map->data : "";
-    }
-    steti_free(path);
-    return st;
-}
-
 stet_status steti_spec_parse_tokenizer(const char *text, size_t len, const char *folder,
                                        struct steti_spec *spec, stet_error *err)
 {
     struct config s = {NULL, folder, "tokenizer_config.json"};
     struct steti_json *root = NULL;
     stet_status st;
-    STETI_TRY(parse_one(text, len, folder, s.file, &root, err));
+    STETI_TRY(config_parse(text, len, &s, &root, err));
     s.obj = root;
     st = config_read_languages(&s, spec, err);
     steti_json_free(root);
@@ -148,7 +122,7 @@ static stet_status read_languages(const char *folder, struct steti_spec *spec, s
     if (spec->language_place == STETI_LANGUAGE_NONE) {
         return STET_OK;
     }
-    STETI_TRY(map_named(folder, "tokenizer_config.json", 0, &map, &text, err));
+    STETI_TRY(config_map(folder, "tokenizer_config.json", 0, &map, &text, err));
     if (text != NULL) {
         st = steti_spec_parse_tokenizer(text, map.len, folder, spec, err);
     }
@@ -161,9 +135,9 @@ stet_status steti_spec_read(const char *folder, struct steti_spec *out, stet_err
     struct steti_file_map config, generation;
     const char *config_text, *generation_text;
     stet_status st;
-    STETI_TRY(map_named(folder, "config.json", 1, &config, &config_text, err));
+    STETI_TRY(config_map(folder, "config.json", 1, &config, &config_text, err));
     STETI_TRY_GOTO(
-        map_named(folder, "generation_config.json", 0, &generation, &generation_text, err), st,
+        config_map(folder, "generation_config.json", 0, &generation, &generation_text, err), st,
         close_config);
     st = steti_spec_parse(config_text, config.len, generation_text, generation.len, folder, out,
                           err);

@@ -1,5 +1,6 @@
-/* bart, mbart, marian and m2m_100 as Hugging Face's transformers writes them. The model type
- * decides the form: keys like normalize_before, which old files have, are not read there either. */
+/* bart, mbart, marian, m2m_100 and pegasus as Hugging Face's transformers writes them. The model
+ * type decides the form: keys like normalize_before, which old files have, are not read there
+ * either. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,6 +45,11 @@ static const struct form *form_of(enum steti_family family)
                                         .pad = 1,
                                         .eos = 2,
                                         .start = 2};
+    static const struct form pegasus = {.pre_norm = 1,
+                                        .act = STETI_ACT_GELU,
+                                        .positions = STETI_POS_SINUSOIDAL_2I,
+                                        .bos = -1,
+                                        .eos = 1};
     switch (family) {
     case STETI_FAMILY_MBART:
         return &mbart;
@@ -51,6 +57,8 @@ static const struct form *form_of(enum steti_family family)
         return &marian;
     case STETI_FAMILY_M2M_100:
         return &m2m_100;
+    case STETI_FAMILY_PEGASUS:
+        return &pegasus;
     default:
         return &bart;
     }
@@ -138,6 +146,7 @@ stet_status config_read_languages(const struct config *s, struct steti_spec *m, 
     }
     text_of(s, "tokenizer_class", class_name, sizeof class_name);
     text_of(s, "src_lang", m->source_language, sizeof m->source_language);
+    text_of(s, "tgt_lang", m->target_language, sizeof m->target_language);
     STETI_TRY(config_bool(s, "legacy_behaviour", &legacy, err));
     if (strncmp(class_name, mbart50, sizeof mbart50 - 1) == 0) {
         m->language_place = STETI_LANGUAGE_FIRST;

@@ -11,9 +11,9 @@
 
 /* Edgeformer and transformer, whose keys are stet's own. */
 stet_status config_read_fairseq(const struct config *s, struct steti_spec *m, stet_error *err);
-/* bart, mbart, marian and m2m_100. */
+/* bart, mbart, marian, m2m_100 and pegasus. */
 stet_status config_read_bart(const struct config *s, struct steti_spec *m, stet_error *err);
-/* t5 and mt5. */
+/* t5, mt5 and umt5. */
 stet_status config_read_t5(const struct config *s, struct steti_spec *m, stet_error *err);
 
 /* Keys that the first two share: vocab_size, d_model, layers, heads and inner sizes. */

@@ -158,3 +158,27 @@ void steti_spec_set_source_language(struct steti_spec *m, int32_t id)
         append(&m->src_suffix, id);
     }
 }
+
+/* mBART before mBART-50: there the decoder's start token says the language. */
+static int starts_with_language(const struct steti_spec *m)
+{
+    return m->family == STETI_FAMILY_MBART && m->language_place == STETI_LANGUAGE_LAST;
+}
+
+void steti_spec_set_target_language(struct steti_spec *m, int32_t id)
+{
+    if (m->family == STETI_FAMILY_MARIAN) {
+        m->src_prefix.n = 0;
+        append(&m->src_prefix, id);
+    } else if (starts_with_language(m)) {
+        m->start.id[0] = id;
+    } else {
+        m->start.n = 1; /* behind the start token */
+        append(&m->start, id);
+    }
+}
+
+int steti_spec_wants_target(const struct steti_spec *m)
+{
+    return m->language_place != STETI_LANGUAGE_NONE && !starts_with_language(m) && m->start.n == 1;
+}

@@ -1,4 +1,5 @@
-/* t5 and mt5 as Hugging Face's transformers writes them: T5, T5 1.1, Flan-T5, ByT5, mT5. */
+/* t5, mt5 and umt5 as Hugging Face's transformers writes them: T5, T5 1.1, Flan-T5, ByT5, mT5,
+ * umT5. */
 #include <math.h>
 #include <string.h>
 
@@ -39,16 +40,16 @@ static stet_status read_ffn(const struct config *s, struct steti_spec *m, stet_e
                                                  {"silu", STETI_ACT_SILU},
                                                  {"swish", STETI_ACT_SILU},
                                                  {NULL, 0}};
-    int form = m->family == STETI_FAMILY_MT5 ? GATED + STETI_ACT_GELU_TANH : STETI_ACT_RELU;
+    int form = m->family == STETI_FAMILY_T5 ? STETI_ACT_RELU : GATED + STETI_ACT_GELU_TANH;
     STETI_TRY(config_one_of(s, "feed_forward_proj", forms, 0, &form, err));
     m->ffn_gated = form >= GATED;
     m->act = (enum steti_act)(form % GATED);
     return STET_OK;
 }
 
-/* Old files of T5 say with tie_word_embeddings whether the output is scaled; newer ones have a key
- * of its own for that and say "tied" of every model. Whether there is an output layer the tensors
- * tell. mT5's outputs are never scaled. */
+/* Old files of T5 and umT5 say with tie_word_embeddings whether the output is scaled; newer ones
+ * have a key of its own for that and say "tied" of every model. Whether there is an output layer
+ * the tensors tell. mT5's outputs are never scaled. */
 static stet_status read_head(const struct config *s, struct steti_spec *m, stet_error *err)
 {
     int scaled = 1;
@@ -70,6 +71,7 @@ stet_status config_read_t5(const struct config *s, struct steti_spec *m, stet_er
     m->max_positions = ANY_POSITIONS;
     m->rel_buckets = 32;
     m->rel_max_distance = 128;
+    m->rel_every_layer = m->family == STETI_FAMILY_UMT5;
     m->pad_id = 0;
     m->eos_id = 1;
     STETI_TRY(read_shapes(s, m, err));

@@ -17,6 +17,7 @@ struct pass {
     int pre_norm;
     int heads, head_dim;
     enum steti_attention_kind kind;
+    int layer;
     int branches;       /* some rows have keys in side rows */
     const int32_t *pos; /* [n] positions of the rows in their sentences */
 };
@@ -93,10 +94,11 @@ static int inner(const struct pass *p)
 /* Positions that show in the scores of a stack's self-attention. */
 static void set_bias(const struct pass *p, struct steti_attention_params *ap)
 {
-    const struct steti_session_limits *l = &p->s->limits;
     int is_encoder = p->kind == STETI_ATTN_ENCODER;
-    int max_len = is_encoder ? l->max_src : l->max_tgt;
-    ap->bias = p->kind == STETI_ATTN_CROSS ? NULL : p->s->rel_bias[!is_encoder];
+    int max_len = is_encoder ? p->s->limits.max_src : p->s->limits.max_tgt;
+    size_t at = steti_relative_begin(&p->s->model->spec, is_encoder, max_len, p->layer);
+    const float *all = p->kind == STETI_ATTN_CROSS ? NULL : p->s->rel_bias[!is_encoder];
+    ap->bias = all != NULL ? all + at : NULL;
     ap->ld_bias = steti_relative_span(is_encoder, max_len);
     ap->bias_zero = max_len - 1;
     ap->query_pos = p->pos;
@@ -139,23 +141,21 @@ static stet_status self_attention(const struct pass *p, const struct attention *
     set_part(&s->parts[0], &a->q, s->qkv, inner(p));
     set_part(&s->parts[1], &a->k, k, inner(p));
     set_part(&s->parts[2], &a->v, v, inner(p));
-    s->parts[1].row_map = map;
-    s->parts[2].row_map = map;
+    s->parts[1].row_map = s->parts[2].row_map = map;
     STETI_TRY(run_linear(p, in, s->model->spec.d_model, 3, err));
     STETI_TRY(run_attention(p, k, v, err));
     return sublayer_output(p, norm, &a->out, s->attn, inner(p), err);
 }
 
-static stet_status cross_attention(const struct pass *p, const struct dec_layer *l, int layer,
-                                   stet_error *err)
+static stet_status cross_attention(const struct pass *p, const struct dec_layer *l, stet_error *err)
 {
     struct steti_session *s = p->s;
-    const float *in;
+    const float *in, *k = steti_kv_cross_k(&s->kv, p->layer),
+                     *v = steti_kv_cross_v(&s->kv, p->layer);
     STETI_TRY(sublayer_input(p, &l->cross_norm, &in, err));
     set_part(&s->parts[0], &l->cross.q, s->qkv, inner(p));
     STETI_TRY(run_linear(p, in, s->model->spec.d_model, 1, err));
-    STETI_TRY(
-        run_attention(p, steti_kv_cross_k(&s->kv, layer), steti_kv_cross_v(&s->kv, layer), err));
+    STETI_TRY(run_attention(p, k, v, err));
     return sublayer_output(p, &l->cross_norm, &l->cross.out, s->attn, inner(p), err);
 }
 
@@ -268,8 +268,8 @@ stet_status steti_model_encode(struct steti_session *s, const struct steti_encod
     STETI_TRY(check_encode(s, b, err));
     plan_encode(s, b);
     STETI_TRY(embed(&p, b->ids, m->positions_enc, &m->enc_embed_norm, err));
-    for (int i = 0; i < m->spec.enc_layers; i++) {
-        const struct enc_layer *l = &m->enc[i];
+    for (p.layer = 0; p.layer < m->spec.enc_layers; p.layer++) {
+        const struct enc_layer *l = &m->enc[p.layer];
         STETI_TRY(self_attention(&p, &l->self, &l->self_norm, k, v, NULL, err));
         STETI_TRY(feed_forward(&p, &l->ffn, &l->final_norm, m->spec.enc_ffn, err));
     }
@@ -344,19 +344,19 @@ static void plan_decode(struct steti_session *s, const struct steti_decode_batch
     }
 }
 
-static stet_status decode_layer(struct pass *p, int j, stet_error *err)
+static stet_status decode_layer(struct pass *p, stet_error *err)
 {
     struct steti_session *s = p->s;
     const struct steti_spec *spec = &s->model->spec;
-    const struct dec_layer *l = &s->model->dec[j];
+    const struct dec_layer *l = &s->model->dec[p->layer];
+    float *k = steti_kv_self_k(&s->kv, p->layer), *v = steti_kv_self_v(&s->kv, p->layer);
     p->kind = STETI_ATTN_CAUSAL;
-    STETI_TRY(self_attention(p, &l->self, &l->self_norm, steti_kv_self_k(&s->kv, j),
-                             steti_kv_self_v(&s->kv, j), s->map_row, err));
+    STETI_TRY(self_attention(p, &l->self, &l->self_norm, k, v, s->map_row, err));
     if (spec->dec_ffn_twice) {
         STETI_TRY(feed_forward(p, &l->ffn, &l->final_norm, spec->dec_ffn, err));
     }
     p->kind = STETI_ATTN_CROSS;
-    STETI_TRY(cross_attention(p, l, j, err));
+    STETI_TRY(cross_attention(p, l, err));
     return feed_forward(p, &l->ffn, &l->final_norm, spec->dec_ffn, err);
 }
 
@@ -388,8 +388,8 @@ stet_status steti_model_decode(struct steti_session *s, const struct steti_decod
     }
     plan_decode(s, b);
     STETI_TRY(embed(&p, b->ids, m->positions_dec, &m->dec_embed_norm, err));
-    for (int j = 0; j < m->spec.dec_layers; j++) {
-        STETI_TRY(decode_layer(&p, j, err));
+    for (; p.layer < m->spec.dec_layers; p.layer++) {
+        STETI_TRY(decode_layer(&p, err));
     }
     if (m->dec_final.gamma != NULL) {
         STETI_TRY(run_norm(&p, &m->dec_final, s->x, NULL, s->x, err));

@@ -54,7 +54,7 @@ struct steti_model {
     struct layer_norm enc_embed_norm, dec_embed_norm, enc_final, dec_final;
     /* backend [max_positions, d]; the same when sinusoidal, NULL when relative */
     float *positions_enc, *positions_dec;
-    /* relative positions: host [buckets, heads] of the encoder and of the decoder */
+    /* relative positions: host [tables, buckets, heads] of the encoder and of the decoder */
     float *rel_bias[2];
     const float *head_bias; /* [vocab] or NULL; -infinity for tokens that are never chosen */
     struct packed *packed;

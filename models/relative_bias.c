@@ -28,6 +28,26 @@ int steti_relative_bucket(const struct steti_spec *s, int is_encoder, int distan
                         : bucket_of(half, s->rel_max_distance, -distance);
 }
 
+int steti_relative_tables(const struct steti_spec *s, int is_encoder)
+{
+    int layers = is_encoder ? s->enc_layers : s->dec_layers;
+    return s->rel_every_layer ? layers : 1;
+}
+
+size_t steti_relative_begin(const struct steti_spec *s, int is_encoder, int max_len, int layer)
+{
+    size_t heads = (size_t)(is_encoder ? s->enc_heads : s->dec_heads);
+    size_t span = (size_t)steti_relative_span(is_encoder, max_len);
+    return s->rel_every_layer ? (size_t)layer * heads * span : 0;
+}
+
+size_t steti_relative_floats(const struct steti_spec *s, int is_encoder, int max_len)
+{
+    size_t heads = (size_t)(is_encoder ? s->enc_heads : s->dec_heads);
+    size_t tables = (size_t)steti_relative_tables(s, is_encoder);
+    return tables * heads * (size_t)steti_relative_span(is_encoder, max_len);
+}
+
 int steti_relative_span(int is_encoder, int max_len)
 {
     return is_encoder ? 2 * max_len - 1 : max_len;

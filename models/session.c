@@ -29,13 +29,13 @@ static size_t row_floats(const struct steti_spec *s)
            (size_t)(s->ffn_gated ? 2 : 1) * (size_t)ffn_width(s);
 }
 
-/* Of the table of the encoder (0) or the decoder (1). */
+/* Of the tables of the encoder (0) or the decoder (1). */
 static size_t bias_floats(const struct steti_spec *s, const struct steti_session_limits *l,
                           int side)
 {
-    int span = steti_relative_span(!side, side ? l->max_tgt : l->max_src);
-    size_t heads = (size_t)(side ? s->dec_heads : s->enc_heads);
-    return s->positions == STETI_POS_RELATIVE ? heads * (size_t)span : 0;
+    return s->positions == STETI_POS_RELATIVE
+               ? steti_relative_floats(s, !side, side ? l->max_tgt : l->max_src)
+               : 0;
 }
 
 /* Activations and tables; 0 when it overflows. */
@@ -131,13 +131,17 @@ static stet_status fill_bias(struct steti_session *s, int side, stet_error *err)
 {
     const struct steti_spec *spec = steti_model_spec(s->model);
     size_t bytes = bias_floats(spec, &s->limits, side) * sizeof(float);
+    size_t stored = (size_t)spec->rel_buckets * (size_t)(side ? spec->dec_heads : spec->enc_heads);
+    int max_len = side ? s->limits.max_tgt : s->limits.max_src;
     float *host = steti_malloc(bytes);
     stet_status st;
     if (host == NULL) {
-        return steti_fail_nomem(err, "the table of relative positions", bytes);
+        return steti_fail_nomem(err, "the tables of relative positions", bytes);
     }
-    steti_relative_fill(spec, !side, side ? s->limits.max_tgt : s->limits.max_src,
-                        s->model->rel_bias[side], host);
+    for (int i = 0; i < steti_relative_tables(spec, !side); i++) {
+        steti_relative_fill(spec, !side, max_len, s->model->rel_bias[side] + (size_t)i * stored,
+                            host + steti_relative_begin(spec, !side, max_len, i));
+    }
     st = s->ops->upload(s->backend, s->rel_bias[side], host, bytes, err);
     steti_free(host);
     return st;

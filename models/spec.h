@@ -18,8 +18,10 @@ enum steti_family {
     STETI_FAMILY_MBART,
     STETI_FAMILY_MARIAN,
     STETI_FAMILY_M2M_100,
+    STETI_FAMILY_PEGASUS,
     STETI_FAMILY_T5,
-    STETI_FAMILY_MT5
+    STETI_FAMILY_MT5,
+    STETI_FAMILY_UMT5
 };
 
 enum steti_positions {
@@ -74,13 +76,15 @@ struct steti_spec {
     int position_offset; /* table row of position 0 */
     int max_positions;   /* positions that a sequence may have */
     int rel_buckets, rel_max_distance;
+    int rel_every_layer; /* each layer has relative positions of its own; else all the first's */
     /* pad_id, bos_id: -1 when there is none. eos_id is the end that stands behind sources; outputs
      * may have others besides (generation.more_ends). */
     int32_t pad_id, bos_id, eos_id, start_id;
     /* What stands around a source when the encoder reads it. Never drafted. */
     struct steti_wrap src_prefix, src_suffix;
     enum steti_language_place language_place;
-    char source_language[24]; /* as tokenizer_config.json calls it; "": it does not say */
+    /* as tokenizer_config.json calls them; "": it does not say */
+    char source_language[24], target_language[24];
     /* What the decoder reads before its first own token: start_id, then what is forced. */
     struct steti_wrap start;
     int forced_end; /* an output of full length ends with the end-of-sentence token */
@@ -94,14 +98,30 @@ const char *steti_family_name(enum steti_family f);
 /* 1 if the token ends an output. */
 int steti_spec_is_end(const struct steti_spec *s, int32_t id);
 
-/* Tokens that the encoder reads besides a source's own. */
-static inline int steti_spec_wrap_rows(const struct steti_spec *s)
+/* The three wraps of a spec: what an engine may have of its own. */
+struct steti_around {
+    struct steti_wrap src_prefix, src_suffix, start;
+};
+
+static inline struct steti_around steti_spec_around(const struct steti_spec *s)
 {
-    return s->src_prefix.n + s->src_suffix.n;
+    struct steti_around a = {s->src_prefix, s->src_suffix, s->start};
+    return a;
+}
+
+/* Tokens that the encoder reads besides a source's own. */
+static inline int steti_around_rows(const struct steti_around *a)
+{
+    return a->src_prefix.n + a->src_suffix.n;
 }
 
 /* Sets the token of the source's language where the family has one. */
 void steti_spec_set_source_language(struct steti_spec *s, int32_t id);
+/* Sets the token of the output's language: the first that is forced; mBART's old form starts with
+ * it; Marian reads it in front of the source. Only for families with languages, and Marian. */
+void steti_spec_set_target_language(struct steti_spec *s, int32_t id);
+/* 1: the family is told by a forced token, and the folder forces none. */
+int steti_spec_wants_target(const struct steti_spec *s);
 
 /* Reads config.json and, where they are, generation_config.json and tokenizer_config.json of
  * `folder`. Messages name file and key. STET_E_IO, STET_E_FORMAT: broken file; STET_E_MODEL: not a

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* fairseq's, which BART, mBART, Marian and M2M-100 kept. */
+/* fairseq's, which BART, mBART, Marian, M2M-100 and Pegasus kept. */
 static const struct tensor_names fairseq = {
     .layer_before = ".layers.",
     .layer_after = "",
@@ -39,10 +39,14 @@ static const struct tensor_names t5_gated = {
 
 const struct tensor_names *steti_tensor_names(const struct steti_spec *s)
 {
-    if (s->family != STETI_FAMILY_T5 && s->family != STETI_FAMILY_MT5) {
+    switch (s->family) {
+    case STETI_FAMILY_T5:
+    case STETI_FAMILY_MT5:
+    case STETI_FAMILY_UMT5:
+        return s->ffn_gated ? &t5_gated : &t5;
+    default:
         return &fairseq;
     }
-    return s->ffn_gated ? &t5_gated : &t5;
 }
 
 const char *steti_tensor_root(const struct steti_weights *w)

@@ -3,14 +3,16 @@
 
     scripts/compare_tokenizer.py --driver build/tests/spm_dump --text lines.txt --lines 200000 MODEL...
 
-MODEL is a SentencePiece file or a tokenizer.json. Each line of the text file is encoded by both, and with --mixed so
-are generated texts of many languages. Hostile and random texts (tokenizer_texts.py) and the first --full lines are
-compared in more than their ids: the decoded text, and for SentencePiece files the source offsets of every piece. Of a
-tokenizer.json the text that all ids decode to is compared. Exit status 1 if anything differs. Needs the Python packages
-sentencepiece and, for tokenizer.json files, tokenizers.
+MODEL is a SentencePiece file, a tokenizer.json or a folder. Each line of the text file is encoded by both, and with
+--mixed so are generated texts of many languages. Hostile and random texts (tokenizer_texts.py) and the first --full
+lines are compared in more than their ids: the decoded text, and for SentencePiece files the source offsets of every
+piece. Of a tokenizer.json and of a folder the text that all ids decode to is compared, of a folder that of random ids
+too. Exit status 1 if anything differs. Needs the Python packages sentencepiece and, for tokenizer.json files,
+tokenizers; for folders transformers (folder_oracle.py).
 """
 
 import argparse
+import os
 import subprocess
 import sys
 
@@ -108,6 +110,34 @@ def compare_json(driver, model, texts, report):
     return differ
 
 
+def run_decoder(driver, model, ids):
+    lines = "".join(" ".join(map(str, row)) + "\n" for row in ids).encode()
+    out = subprocess.run([driver, "--ids", model], input=lines, stdout=subprocess.PIPE, check=True).stdout
+    return [bytes.fromhex(line).decode() for line in out.decode("ascii").split("\n")[:-1]]
+
+
+def compare_folder(driver, model, texts, report):
+    import folder_oracle
+    oracle = folder_oracle.FolderOracle(model)
+    texts = [t for t in texts if oracle.accepts(t)]
+    rows, differ = [], 0
+    for text, line, want in zip(texts, run_driver(driver, model, texts, False), oracle.encode(texts)):
+        rows.append([i for i in want if i not in oracle.skipped])
+        if line != " ".join(map(str, want)):
+            differ += 1
+            report(text, line, want)
+    rows += oracle.random_ids(20000, seed=23)
+    differ_decoded = 0
+    for ids, got in zip(rows, run_decoder(driver, model, rows)):
+        want = oracle.decode(ids)
+        if oracle.seen(got) != want:
+            differ_decoded += 1
+            report(str(ids), repr(got), repr(want))
+    print(f"{model}: {oracle.library}: {len(texts)} texts encoded: {differ} differences; {len(rows)} decoded: "
+          f"{differ_decoded} differences", flush=True)
+    return differ + differ_decoded
+
+
 def read_lines(path, count):
     with open(path, "rb") as f:
         return [line.rstrip(b"\n") for _, line in zip(range(count), f)]
@@ -135,6 +165,9 @@ def main():
         shown += 1
 
     for model in args.models:
+        if os.path.isdir(model):
+            total += compare_folder(args.driver, model, hostile + lines, report)
+            continue
         if model.endswith(".json"):
             differ = compare_json(args.driver, model, hostile + lines, report)
             total += differ

@@ -46,11 +46,12 @@ def without_specials(data):
 
 
 class JsonOracle:
-    """encode(texts) -> ids of each, decode(ids) -> bytes; both of a tokenizer.json."""
+    """encode(texts) -> ids of each, decode(ids) -> bytes; both of a tokenizer.json, its path or what it says."""
 
-    def __init__(self, path):
-        with open(path, encoding="utf-8") as f:
-            data = json.load(f)
+    def __init__(self, data):
+        if isinstance(data, str):
+            with open(data, encoding="utf-8") as f:
+                data = json.load(f)
         self.encoder = tokenizers.Tokenizer.from_str(json.dumps(without_specials(data)))
         self.encoder.no_truncation()
         self.decoder = tokenizers.Tokenizer.from_str(json.dumps(data))

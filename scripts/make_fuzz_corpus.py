@@ -54,10 +54,11 @@ def make_config():
         write("fuzz_config", f"seed_{name}", config)
         write("fuzz_config", f"seed_{name}_generation",
               config + b"\0" + fixture(name, "generation_config.json"))
-    for name in ("bart-b", "mbart-a", "mbart-c", "marian-b", "m2m-100-a", "t5-a", "t5-c", "mt5-a"):
+    for name in ("bart-b", "mbart-a", "mbart-c", "marian-b", "m2m-100-a", "pegasus-a", "t5-a", "t5-c", "mt5-a",
+                 "umt5-c"):
         write("fuzz_config", f"seed_{name}", fixture(f"hf-{name}", "config.json"))
-    for name in ("bart-a", "bart-c", "mbart-b", "marian-a", "marian-c", "m2m-100-b", "m2m-100-c", "t5-b", "mt5-b",
-                 "mt5-c"):
+    for name in ("bart-a", "bart-c", "mbart-b", "marian-a", "marian-c", "m2m-100-b", "m2m-100-c", "pegasus-c",
+                 "t5-b", "mt5-b", "mt5-c"):
         write("fuzz_config", f"seed_{name}_generation", fixture(f"hf-{name}", "config.json") + b"\0" +
               fixture(f"hf-{name}", "generation_config.json"))
     write("fuzz_config", "seed_forbidden", fixture("hf-bart-a", "config.json") + b"\0" + json.dumps(
@@ -83,6 +84,15 @@ def make_quantize_config():
              "list": '[{"dtype":"a"}]', "first": '{"quantization_config" : 1, "dtype": "a"}'}
     for name, text in texts.items():
         write("fuzz_quantize_config", f"seed_{name}", text.encode())
+
+
+def make_folder_settings():
+    texts = {"both": '{"prompt": "grammar: ", "min_edit_score": -0.6}', "empty": "{}",
+             "unknown": '{"promt": "x"}', "number": '{"min_edit_score": 1e9, "prompt": 3}',
+             "tasks": '{"task_specific_params":{"a":{"prefix":"x: "},"b":3,"c":{"prefix":null}}}',
+             "many": json.dumps({"task_specific_params": {f"t{i}": {"prefix": "p"} for i in range(70)}})}
+    for name, text in texts.items():
+        write("fuzz_folder_settings", f"seed_{name}", text.encode())
 
 
 def make_json():
@@ -169,6 +179,7 @@ def make_replays():
 def main():
     make_safetensors()
     make_config()
+    make_folder_settings()
     make_quantize_config()
     make_json()
     make_tokenizer_models()

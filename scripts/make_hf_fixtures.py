@@ -43,6 +43,7 @@ T5 = dict(d_model=32, d_kv=8, d_ff=48, num_layers=2, num_decoder_layers=1, num_h
 # bare: names without "model.". legacy: no generation_config.json. files: further files. keys: changed in config.json.
 # generation: settings of generation_config.json, or of config.json where that is missing.
 # tokenizer: a file of another fixture. huge: factor of what flows between the layers, more than float16 could hold.
+# tables: the sinusoidal positions are stored, as in old files, and random, to show that these count.
 FOLDERS = {
     "bart-a": dict(kind="Bart", config=dict(BART, vocab_size=160, forced_bos_token_id=0), prefix=[0], suffix=[2],
                    bare=True),
@@ -67,6 +68,17 @@ FOLDERS = {
                                                  activation_function="gelu", forced_bos_token_id=185,
                                                  tie_word_embeddings=False), prefix=[188], suffix=[2],
                       dtype=torch.bfloat16),
+    "pegasus-a": dict(kind="Pegasus", config=dict(BART, vocab_size=150, activation_function="relu", encoder_layers=1,
+                                                  decoder_layers=2, scale_embedding=True), prefix=[], suffix=[1],
+                      legacy=True, tables=True, keys={"normalize_before": True, "add_final_layer_norm": True,
+                                                      "static_position_embeddings": True, "forced_eos_token_id": 1,
+                                                      "bos_token_id": 0, "extra_pos_embeddings": 1}),
+    "pegasus-b": dict(kind="Pegasus", config=dict(SMALL, vocab_size=170, tie_word_embeddings=False), prefix=[],
+                      suffix=[1], dtype=torch.bfloat16),
+    "pegasus-c": dict(kind="Pegasus", config=dict(BART, d_model=20, encoder_attention_heads=2, vocab_size=190,
+                                                  activation_function="relu", forced_bos_token_id=186,
+                                                  suppress_tokens=[0, 9, 33]), prefix=[], suffix=[1],
+                      dtype=torch.float16, bare=True),
     "t5-a": dict(kind="T5", config=dict(T5, vocab_size=160, relative_attention_num_buckets=8,
                                         relative_attention_max_distance=20), prefix=[], suffix=[1]),
     "t5-b": dict(kind="T5", config=dict(T5, vocab_size=200, d_model=24, d_kv=10, num_heads=4, num_layers=3,
@@ -110,6 +122,16 @@ FOLDERS = {
                   dtype=torch.bfloat16,
                   generation=dict(no_repeat_ngram_size=1, eos_token_id=[1, FAVOURITES[5]], max_length=11, min_length=4,
                                   bad_words_ids=[[a, 1] for a in FAVOURITES[:4]] + [[0, FAVOURITES[4]]])),
+    "umt5-a": dict(kind="UMT5", config=dict(T5, vocab_size=150, num_decoder_layers=2, relative_attention_num_buckets=8,
+                                            relative_attention_max_distance=20), prefix=[], suffix=[1]),
+    "umt5-b": dict(kind="UMT5", config=dict(T5, vocab_size=200, d_model=24, d_kv=10, num_heads=4, num_layers=3,
+                                            num_decoder_layers=2, feed_forward_proj="gated-gelu",
+                                            tie_word_embeddings=False), own_head=True, prefix=[], suffix=[1],
+                   dtype=torch.bfloat16),
+    "umt5-c": dict(kind="UMT5", config=dict(T5, vocab_size=180, d_model=20, num_heads=2,
+                                            num_decoder_layers=2, feed_forward_proj="relu",
+                                            relative_attention_num_buckets=12, relative_attention_max_distance=33),
+                   prefix=[], suffix=[1], legacy=True, keys={"tie_word_embeddings": False}),
 }
 # What each setting is when it asks for nothing.
 IDLE = {"repetition_penalty": 1.0, "encoder_repetition_penalty": 1.0, "no_repeat_ngram_size": 0,
@@ -152,7 +174,7 @@ def train(model, seed, spec):
     rng, ids = random.Random(seed), ordinary_ids(spec, model.config)
     optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
     first = starts(model, spec)
-    steps = STEPS * (2 if spec["kind"] in ("Marian", "T5", "MT5") else 1)  # these take longer
+    steps = STEPS * (2 if spec["kind"] in ("Marian", "Pegasus", "T5", "MT5", "UMT5") else 1)  # these take longer
     model.train()
     for step in range(steps):
         for group in optimizer.param_groups:
@@ -218,7 +240,8 @@ def stored_tensors(model, spec):
     """What the weights file of such a folder holds: tied tensors once, no tables that are computed."""
     out, seen = {}, set()
     for name, tensor in model.state_dict().items():
-        computed = spec["kind"] in ("Marian", "M2M100") and "embed_positions" in name
+        computed = spec["kind"] in ("Marian", "M2M100", "Pegasus") and "embed_positions" in name
+        computed = computed and not spec.get("tables")
         if tensor.data_ptr() in seen or computed or (spec.get("bare") and name == "final_logits_bias"):
             continue
         seen.add(tensor.data_ptr())

@@ -66,7 +66,7 @@ asan_tests() {
 tsan_tests() {
     build cpu-tsan stet_cli base_test api_test api_hooks_test api_memory_test api_company_test api_device_test \
         client_epoll client_cxx api_stress
-    ctest --test-dir build-tsan -R '^(base|api|clients|stress)' -j "$jobs" --output-on-failure --no-tests=error
+    ctest --test-dir build-tsan -R '^(base_test|api(_hooks|_memory|_company|_device)?_test|clients|stress)' -j "$jobs" --output-on-failure --no-tests=error
 }
 
 fuzz_targets() {

@@ -83,6 +83,30 @@ static stet_status shift(struct steti_mapped *m, const char *spm, stet_error *er
     return steti_vocab_index(&m->pieces, err);
 }
 
+/* ---- Pegasus --------------------------------------------------------------------------------- */
+
+#define PEGASUS_OFFSET 103 /* ids that were only of use in pretraining */
+
+static stet_status shift_pegasus(struct steti_mapped *m, const struct steti_tokenizer_folder *f,
+                                 const char *spm, stet_error *err)
+{
+    int64_t offset = f->offset >= 0 ? f->offset : PEGASUS_OFFSET;
+    if (offset > MAX_EXTRA_IDS) {
+        return steti_fail(err, STET_E_MODEL, "%s: offset of tokenizer_config.json is over %d", spm,
+                          MAX_EXTRA_IDS);
+    }
+    if (m->spm.n_pieces < 3 || m->spm.pad_id != 0 || m->spm.eos_id != 1 || m->spm.unk_id != 2) {
+        return steti_fail(err, STET_E_MODEL, "%s: <pad>, </s> and <unk> must be pieces 0, 1 and 2",
+                          spm);
+    }
+    for (int32_t id = 0; id < m->spm.n_pieces; id++) {
+        const struct steti_spm_piece *p = &m->spm.pieces[id];
+        size_t shifted = (size_t)id + (id < 2 ? 0 : (size_t)offset);
+        STETI_TRY(put(m, shifted, m->spm.text + p->off, p->len, err));
+    }
+    return steti_vocab_index(&m->pieces, err);
+}
+
 /* ---- All ------------------------------------------------------------------------------------- */
 
 /* Ids that the model has and no file names: languages and the like. Text never becomes them. */
@@ -116,6 +140,9 @@ static stet_status read_pieces(struct steti_mapped *m, const struct steti_tokeni
     if (map == STETI_IDS_FAIRSEQ) {
         return shift(m, spm, err);
     }
+    if (map == STETI_IDS_PEGASUS) {
+        return shift_pegasus(m, f, spm, err);
+    }
     st = steti_folder_file_open(f, name, &file, err);
     if (st == STET_OK) {
         st = map == STETI_IDS_DICT ? read_dict(m, &file, err)
@@ -129,8 +156,8 @@ static stet_status build(struct steti_mapped *m, const struct steti_tokenizer_fo
                          const char *spm, enum steti_id_map map, stet_error *err)
 {
     static const char *const kinds[] = {"marian", "sentencepiece with dict.txt",
-                                        "sentencepiece with vocab.json",
-                                        "sentencepiece of fairseq"};
+                                        "sentencepiece with vocab.json", "sentencepiece of fairseq",
+                                        "sentencepiece of pegasus"};
     STETI_TRY(open_spm(f, spm, &m->spm, err));
     STETI_TRY(read_pieces(m, f, spm, map, err));
     STETI_TRY(add_unnamed(m, f->vocab_size, err));

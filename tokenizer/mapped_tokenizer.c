@@ -6,9 +6,54 @@
 #include "spm_decode.h"
 #include "spm_encode.h"
 
+#define UNNAMED (-1) /* an unknown piece whose id is still to be looked up */
+
 static const struct steti_mapped *mapped_of(const struct steti_tokenizer *t)
 {
     return (const struct steti_mapped *)(const void *)t;
+}
+
+/* The id of a text that the file does not know but the list may: a letter of the other language. */
+static int32_t id_of_unknown(const struct steti_mapped *m, const char *s, size_t len)
+{
+    int32_t id = steti_vocab_find(&m->pieces, s, len);
+    return id < 0 || m->out.pieces[id].type == STETI_SPM_CONTROL ? m->base.unk_id : id;
+}
+
+/* The unknown pieces from p on are, in this order, the runs of unknown segments. */
+static void name_unknown(const struct steti_mapped *m, const struct steti_spm_text *text,
+                         const struct steti_spm_segments *segments, struct steti_piece *p)
+{
+    size_t pos = 0, run = 0;
+    for (size_t i = 0; i < segments->len; i++) {
+        int is_last = i + 1 == segments->len || segments->data[i + 1].id != m->spm.unk_id;
+        pos += segments->data[i].len;
+        if (segments->data[i].id != m->spm.unk_id) {
+            continue;
+        }
+        run += segments->data[i].len;
+        if (is_last) {
+            while (p->id != UNNAMED) {
+                p++;
+            }
+            p->id = id_of_unknown(m, text->data + pos - run, run);
+            run = 0;
+        }
+    }
+}
+
+static stet_status look_up_unknown(const struct steti_mapped *m, const char *s, size_t len,
+                                   struct steti_piece *p, stet_error *err)
+{
+    struct steti_spm_text text = {0};
+    struct steti_spm_segments segments = {0};
+    stet_status st = steti_spm_segment(&m->spm, s, len, &text, &segments, err);
+    if (st == STET_OK) {
+        name_unknown(m, &text, &segments, p);
+    }
+    steti_spm_text_free(&text);
+    steti_spm_segments_free(&segments);
+    return st;
 }
 
 static stet_status encode(const struct steti_tokenizer *t, const char *text, size_t len,
@@ -16,10 +61,18 @@ static stet_status encode(const struct steti_tokenizer *t, const char *text, siz
 {
     const struct steti_mapped *m = mapped_of(t);
     size_t first = out->len;
+    int unnamed = 0;
     *work += len;
     STETI_TRY(steti_spm_encode(&m->spm, text, len, out, err));
     for (size_t i = first; i < out->len; i++) {
-        out->data[i].id = m->ids[out->data[i].id];
+        int unknown = out->data[i].id == m->spm.unk_id;
+        out->data[i].id = unknown ? UNNAMED : m->ids[out->data[i].id];
+        unnamed |= unknown;
+    }
+    if (unnamed) {
+        stet_status st = look_up_unknown(m, text, len, out->data + first, err);
+        out->len = st == STET_OK ? out->len : first;
+        return st;
     }
     return STET_OK;
 }

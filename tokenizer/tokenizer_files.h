@@ -13,6 +13,7 @@ struct steti_tokenizer_folder {
     char tokenizer_class[64]; /* tokenizer_config.json */
     int64_t vocab_size;       /* config.json */
     int add_prefix_space;     /* tokenizer_config.json */
+    int64_t offset;           /* tokenizer_config.json: how many ids more, for Pegasus */
 };
 
 /* A file of the folder in memory. */
@@ -41,6 +42,7 @@ enum steti_id_map {
     STETI_IDS_DICT,    /* dict.txt */
     STETI_IDS_VOCAB,   /* vocab.json */
     STETI_IDS_FAIRSEQ, /* one id more than in the file */
+    STETI_IDS_PEGASUS, /* many ids more than in the file, but for <pad> and </s> */
 };
 /* `spm` is the name of the file that texts are cut with. */
 stet_status steti_tokenizer_open_mapped(const struct steti_tokenizer_folder *f, const char *spm,

@@ -74,6 +74,10 @@ static void copy_numbers(const struct steti_json *doc, struct steti_tokenizer_fo
     if (v != NULL && steti_json_kind_of(v) == STETI_JSON_INT) {
         f->vocab_size = steti_json_int(v);
     }
+    v = steti_json_get(doc, "offset");
+    if (v != NULL && steti_json_kind_of(v) == STETI_JSON_INT) {
+        f->offset = steti_json_int(v);
+    }
     v = steti_json_get(doc, "add_prefix_space");
     f->add_prefix_space = v != NULL && steti_json_kind_of(v) == STETI_JSON_BOOL
                               ? steti_json_bool(v)
@@ -153,6 +157,9 @@ static stet_status open_renumbered(const struct steti_tokenizer_folder *f, const
         strncmp(f->tokenizer_class, "NllbTokenizer", 13) == 0) {
         return steti_tokenizer_open_mapped(f, x->spm, STETI_IDS_FAIRSEQ, out, err);
     }
+    if (strcmp(f->model_type, "pegasus") == 0) {
+        return steti_tokenizer_open_mapped(f, x->spm, STETI_IDS_PEGASUS, out, err);
+    }
     return steti_fail(err, STET_E_MODEL,
                       "%s: %s: the ids of a %s model are not those of the file; a tokenizer.json "
                       "is needed",
@@ -191,7 +198,7 @@ static stet_status open_found(const struct steti_tokenizer_folder *f, const stru
 
 stet_status steti_tokenizer_open(const char *folder, struct steti_tokenizer **out, stet_error *err)
 {
-    struct steti_tokenizer_folder f = {.path = folder, .vocab_size = -1};
+    struct steti_tokenizer_folder f = {.path = folder, .vocab_size = -1, .offset = -1};
     struct found x = {0};
     *out = NULL;
     STETI_TRY(read_config(&f, "config.json", err));

@@ -22,6 +22,7 @@ struct stet_model {
     struct steti_backend *backend; /* packed the weights, runs nothing */
     struct steti_tokenizer *tokenizer;
     struct piece_table pieces;
+    struct steti_folder_settings settings;
     struct steti_model *net;
     size_t bytes; /* that it holds */
 };
@@ -35,6 +36,7 @@ struct api_sentence {
 struct stet_result {
     _Atomic uint32_t refs;
     struct steti_buf source, text;
+    struct steti_buf prompt;  /* of its request, while that is in flight */
     struct steti_edits edits; /* offsets in source */
     size_t *out_begin;        /* [edits] where each edit's text stands in the corrected text */
     float *edit_score;        /* [edits] */
@@ -63,7 +65,8 @@ void api_model_close(stet_model *m);
 /* The engine that follows from the options, the model and the device. */
 struct api_plan {
     struct steti_engine_options engine;
-    size_t bytes; /* that it reserves, the requests' texts and results not counted */
+    struct steti_around around; /* what engine.around points to */
+    size_t bytes;               /* that it reserves, the requests' texts and results not counted */
 };
 
 /* Fills in what the options leave open and checks lengths and memory_limit. STET_E_INVALID,
@@ -95,10 +98,11 @@ void result_free_contents(stet_result *r);
  * Adds the edits of one sentence; sentences may come in any order. */
 struct result_sentence {
     const struct steti_tokenizer *tokenizer;
-    size_t begin, end; /* in the source */
-    uint32_t seq;      /* 0, 1, ..: its place among the request's sentences */
-    const struct steti_piece *pieces;
-    const struct steti_job *job; /* its source is the ids of the pieces; logprob may be NULL */
+    size_t begin, end;                /* in the source */
+    uint32_t seq;                     /* 0, 1, ..: its place among the request's sentences */
+    const struct steti_piece *pieces; /* of the sentence alone, without a prompt */
+    size_t n_pieces;
+    const struct steti_job *job; /* logprob may be NULL */
     float min_edit_score;        /* edits of a lower score are not made */
 };
 stet_status result_add_sentence(stet_result *r, const struct result_sentence *s, stet_error *err);
@@ -116,6 +120,7 @@ struct result_source {
     size_t len;
     const int32_t *tokens; /* or these */
     size_t n_tokens;
+    const char *prompt; /* copied, with its NUL; may be NULL */
 };
 stet_status result_new(const struct result_source *source, struct api_budget *budget,
                        stet_result **out, stet_error *err);

@@ -10,8 +10,7 @@
 #include "tensor.h"
 
 #define MAX_REPLAY_BATCH 1024
-#define LOWEST_SCORE 1000.0 /* without the sign */
-#define TOKENS_A_SLOT 32    /* an ordinary sentence; shorter ones leave some of the tokens unused */
+#define TOKENS_A_SLOT 32 /* an ordinary sentence; shorter ones leave some of the tokens unused */
 #define API_ALL_DRAFTS (~0u) /* bits without a policy mean nothing */
 
 void api_options_defaults(struct api_options *o)
@@ -23,7 +22,7 @@ void api_options_defaults(struct api_options *o)
     o->draft_window = STETI_WINDOW_AUTO;
     o->drafts = API_ALL_DRAFTS;
     o->batch_size = 8;
-    o->min_edit_score = -INFINITY;
+    o->min_edit_score = NAN;
     o->queue_size = 1024;
     o->queue_tokens = 1 << 20;
 }
@@ -228,7 +227,7 @@ static stet_status set_replay_batch(struct api_options *o, const char *key, cons
 static stet_status set_max_input(struct api_options *o, const char *key, const char *value,
                                  stet_error *err)
 {
-    return parse_int(key, value, 8, API_MAX_TOKENS, &o->max_input, err);
+    return parse_int(key, value, API_LEAST_ROOM, API_MAX_TOKENS, &o->max_input, err);
 }
 
 static stet_status set_max_output(struct api_options *o, const char *key, const char *value,
@@ -318,11 +317,41 @@ static stet_status set_min_score(struct api_options *o, const char *key, const c
         o->min_edit_score = -INFINITY;
         return STET_OK;
     }
-    if (!parse_decimal(value + negative, &v) || (!negative && v > 0.0) || v > LOWEST_SCORE) {
+    if (!parse_decimal(value + negative, &v) || (!negative && v > 0.0) || v > STETI_LOWEST_SCORE) {
         return wrong(key, value, "none or a number from -1000 to 0, such as -0.6", err);
     }
     o->min_edit_score = (float)-v;
     return STET_OK;
+}
+
+static stet_status set_prompt(struct api_options *o, const char *key, const char *value,
+                              stet_error *err)
+{
+    o->prompt = value;
+    return api_check_prompt(key, value, err);
+}
+
+static stet_status set_task(struct api_options *o, const char *key, const char *value,
+                            stet_error *err)
+{
+    (void)key; /* which there are the model says */
+    (void)err;
+    o->task = value;
+    return STET_OK;
+}
+
+static stet_status set_source_language(struct api_options *o, const char *key, const char *value,
+                                       stet_error *err)
+{
+    o->source_language = value;
+    return value[0] != '\0' ? STET_OK : wrong(key, value, "the name of a language", err);
+}
+
+static stet_status set_target_language(struct api_options *o, const char *key, const char *value,
+                                       stet_error *err)
+{
+    o->target_language = value;
+    return value[0] != '\0' ? STET_OK : wrong(key, value, "the name of a language", err);
 }
 
 static const struct {
@@ -350,6 +379,10 @@ static const struct {
     {"verify", API_SCOPE_ENGINE, set_verify},
     {"scores", API_SCOPE_ENGINE, set_scores},
     {"min_edit_score", API_SCOPE_ENGINE, set_min_score},
+    {"prompt", API_SCOPE_ENGINE, set_prompt},
+    {"task", API_SCOPE_ENGINE, set_task},
+    {"source_language", API_SCOPE_ENGINE, set_source_language},
+    {"target_language", API_SCOPE_ENGINE, set_target_language},
 };
 
 static const char *owner(int scope)
@@ -394,6 +427,8 @@ stet_status api_options_parse(const stet_option *list, size_t n, int scopes, str
     if (o->greedy) {
         o->draft = &steti_draft_none;
     }
-    o->scores |= o->min_edit_score > -INFINITY;
+    if (o->prompt != NULL && o->task != NULL) {
+        return steti_fail(err, STET_E_INVALID, "options prompt and task: use one of them");
+    }
     return scopes & API_SCOPE_ENGINE ? resolve_batch(o, err) : STET_OK;
 }

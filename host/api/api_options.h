@@ -3,11 +3,13 @@
 #define STETI_API_OPTIONS_H
 
 #include "draft.h"
+#include "folder_settings.h"
 #include "status.h"
 
 /* Longest sentence or output that an option may ask for. */
 #define API_MAX_TOKENS 65536
 #define API_MAX_BATCH 1024
+#define API_LEAST_ROOM 8 /* tokens: least max_input_length, and what a prompt must leave of it */
 #define API_MAX_BATCH_TOKENS 65536
 #define API_MAX_QUEUE (1 << 20)
 
@@ -35,7 +37,11 @@ struct api_options {
     size_t memory_limit;       /* 0 = none */
     int queue_size, queue_tokens, queue_delay_ms;
     int verify, scores;
-    float min_edit_score; /* -INFINITY: all edits are made */
+    float min_edit_score; /* -INFINITY: all edits are made; NAN: as the folder says */
+    const char *prompt;   /* in front of every sentence; NULL: as the folder says */
+    const char *task;     /* NULL: none */
+    const char *source_language, *target_language; /* NULL: as the folder says */
+    /* these four are the caller's strings */
 };
 
 void api_options_defaults(struct api_options *o);
@@ -43,5 +49,9 @@ void api_options_defaults(struct api_options *o);
 /* Applies options of the given scopes. STET_E_INVALID names the key and what is legal. */
 stet_status api_options_parse(const stet_option *list, size_t n, int scopes, struct api_options *o,
                               stet_error *err);
+
+/* A prompt of an option or a request: UTF-8 of at most STETI_PROMPT_MAX bytes. STET_E_INVALID names
+ * `what`. (prompt.c) */
+stet_status api_check_prompt(const char *what, const char *prompt, stet_error *err);
 
 #endif

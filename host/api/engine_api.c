@@ -1,8 +1,10 @@
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "alloc.h"
 #include "engine_state.h"
+#include "languages.h"
 #include "thread.h"
 
 #define DEFAULT_LENGTH 256 /* tokens, where the model has positions for as many */
@@ -13,29 +15,45 @@
 #define BLOCKS_BYTES 65536u
 #define BLOCKS_BYTES_A_THREAD 256u
 
-/* What the folder says of the length of outputs, where it says something. */
-static int usual_output(const struct steti_spec *spec, int usual, int most)
+/* What the folder says of the length of outputs, where it says something. Its length counts start
+ * tokens, of which an engine with a target language may have one more. */
+static int usual_output(const struct steti_spec *spec, const struct steti_around *a, int usual,
+                        int most)
 {
-    int out = spec->generation.max_out > 0 ? spec->generation.max_out : usual;
+    int asked = spec->generation.max_out - (a->start.n - spec->start.n);
+    int out = spec->generation.max_out > 0 ? asked : usual;
     most = most < API_MAX_TOKENS ? most : API_MAX_TOKENS;
+    out = out > 1 + spec->forced_end ? out : 1 + spec->forced_end;
     return out < most ? out : most;
 }
 
 /* Sentences and outputs must fit into the position table, with the special tokens around them. */
-static stet_status resolve_lengths(const stet_model *m, struct api_options *o, stet_error *err)
+static stet_status resolve_lengths(const stet_model *m, const struct steti_around *a,
+                                   struct api_options *o, stet_error *err)
 {
-    const struct steti_spec *spec = steti_model_spec(m->net);
-    int around =
-        steti_spec_wrap_rows(spec) > spec->start.n ? steti_spec_wrap_rows(spec) : spec->start.n;
+    int around = steti_around_rows(a) > a->start.n ? steti_around_rows(a) : a->start.n;
     int most = steti_model_max_positions(m->net) - around;
     int usual = most < DEFAULT_LENGTH ? most : DEFAULT_LENGTH;
     o->max_input = o->max_input > 0 ? o->max_input : usual;
-    o->max_output = o->max_output > 0 ? o->max_output : usual_output(spec, usual, most);
+    o->max_output =
+        o->max_output > 0 ? o->max_output : usual_output(steti_model_spec(m->net), a, usual, most);
     if (o->max_input > most || o->max_output > most) {
         return steti_fail(err, STET_E_INVALID,
                           "option %s: the model has positions for at most %d tokens",
                           o->max_input > most ? "max_input_length" : "max_decoding_length", most);
     }
+    return STET_OK;
+}
+
+/* What no option says the folder may. */
+static stet_status resolve_folder(const stet_model *m, struct api_options *o, stet_error *err)
+{
+    if (o->task != NULL) {
+        STETI_TRY(steti_folder_task(&m->settings, o->task, &o->prompt, err));
+    }
+    o->prompt = o->prompt != NULL ? o->prompt : m->settings.prompt;
+    o->min_edit_score = isnan(o->min_edit_score) ? m->settings.min_edit_score : o->min_edit_score;
+    o->scores |= o->min_edit_score > -INFINITY;
     return STET_OK;
 }
 
@@ -70,7 +88,9 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
                             stet_error *err)
 {
     memset(plan, 0, sizeof *plan);
-    STETI_TRY(resolve_lengths(m, o, err));
+    STETI_TRY(resolve_folder(m, o, err));
+    STETI_TRY(language_around(m->tokenizer, steti_model_spec(m->net), o, &plan->around, err));
+    STETI_TRY(resolve_lengths(m, &plan->around, o, err));
     plan->engine = (struct steti_engine_options){.draft = o->draft,
                                                  .draft_window = o->draft_window,
                                                  .batch_size = o->batch_size,
@@ -81,7 +101,8 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
                                                  .clock = steti_clock_system(),
                                                  .pieces = m->pieces.data,
                                                  .n_pieces = m->pieces.n,
-                                                 .spelling = &m->pieces.spelling};
+                                                 .spelling = &m->pieces.spelling,
+                                                 .around = &plan->around};
     plan->bytes = steti_engine_bytes(steti_model_spec(m->net), &plan->engine);
     if (plan->bytes == 0) {
         return steti_fail(
@@ -91,7 +112,8 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
     }
     plan->bytes += steti_engine_scratch_bytes(m->net, backend, &plan->engine);
     plan->bytes += BLOCKS_BYTES + BLOCKS_BYTES_A_THREAD * (size_t)api_threads(&m->options);
-    plan->bytes += engine_slots_bytes(o) + (size_t)o->queue_size * sizeof(struct api_request) +
+    plan->bytes += engine_slots_bytes(o) + engine_prompt_bytes(o) +
+                   (size_t)o->queue_size * sizeof(struct api_request) +
                    steti_sched_bytes(o->queue_size, o->batch_size) + sizeof(stet_engine);
     return check_memory(m, o, plan->bytes, err);
 }
@@ -103,6 +125,7 @@ static stet_status open_core(stet_engine *g, stet_error *err)
     STETI_TRY(g->model->ops->open(&bo, &g->backend, err));
     STETI_TRY(api_plan_engine(g->model, &g->options, g->backend, &plan, err));
     g->reserved_bytes = plan.bytes;
+    g->options.source_language = g->options.target_language = NULL; /* the caller's strings */
     return steti_engine_open(g->model->net, g->backend, &plan.engine, &g->core, err);
 }
 
@@ -167,6 +190,7 @@ static stet_status open_engine(stet_engine *g, int64_t balance_before, stet_erro
     STETI_TRY(open_scheduler(g, err));
     STETI_TRY(open_table(g, err));
     STETI_TRY(engine_slots_open(g, err));
+    STETI_TRY(engine_prompt_open(g, err));
     STETI_TRY(open_budget(g, balance_before, err));
     rc = steti_thread_start(&g->thread, engine_thread, g);
     if (rc != 0) {
@@ -179,6 +203,7 @@ static stet_status open_engine(stet_engine *g, int64_t balance_before, stet_erro
 
 static void close_engine(stet_engine *g)
 {
+    engine_prompt_close(g);
     engine_slots_close(g);
     steti_sched_close(g->sched);
     steti_engine_close(g->core);

@@ -30,6 +30,7 @@ struct api_request {
     size_t index; /* in the batch */
     uint64_t deadline_ns, submit_ns;
     int priority, is_tokens;
+    int has_prompt;       /* its result's prompt counts, and not the engine's */
     uint64_t tokens_left; /* as estimated, not done yet */
     struct steti_spans spans;
     size_t next_span, at; /* where its next sentence begins */
@@ -41,9 +42,10 @@ struct api_slot {
     int request;
     uint32_t seq;
     size_t begin, end;          /* in the request's text */
-    struct steti_piece *pieces; /* [max_input] */
-    int32_t *ids, *out;         /* [max_input], [max_output] */
-    float *logprob;             /* [max_output + 1] or NULL */
+    struct steti_piece *pieces; /* [max_input] of the sentence alone */
+    size_t n_pieces;
+    int32_t *ids, *out; /* [max_input], [max_output] */
+    float *logprob;     /* [max_output + 1] or NULL */
     stet_error err;
     struct steti_job job;
 };
@@ -95,6 +97,9 @@ struct stet_engine {
     struct api_slot *slots; /* [batch_size] */
     void *slot_memory;
     struct steti_pieces pieces; /* of the sentence that is being read */
+    char *prompt;               /* its own copy, in `joined`: */
+    size_t prompt_len;
+    char *joined; /* room for that, and for a prompt with the longest part of a text behind it */
     uint64_t n_encodes, n_passes;
     int device_failed;
 };
@@ -107,6 +112,20 @@ int request_has_more(struct api_request *r);
  * was left. */
 stet_status request_next_sentence(stet_engine *g, struct api_request *r, struct api_slot *slot,
                                   int *found);
+
+/* Prompts (prompt.c): bytes that an engine holds for them; room for its own, which is checked;
+ * and text[0 .. n) behind the request's prompt as one string, which the next call overwrites.
+ * *prompt_len is 0 when there is none: then it is the text itself. n <= PART_BYTES * max_input. */
+#define PART_BYTES 16 /* bytes tokenized at once, for every token that a part may have */
+size_t engine_prompt_bytes(const struct api_options *o);
+stet_status engine_prompt_open(stet_engine *g, stet_error *err);
+void engine_prompt_close(stet_engine *g);
+const char *engine_prompt_join(const stet_engine *g, const struct api_request *r, const char *text,
+                               size_t n, size_t *prompt_len);
+/* How many of the pieces of a prompt of `len` bytes and a text behind it are the prompt's. White
+ * space at its end goes with the word behind it where a tokenizer makes one piece of both. */
+size_t engine_prompt_count(const stet_engine *g, const struct steti_pieces *p, const char *text,
+                           size_t len);
 
 /* Slots and their arrays (engine_slots.c). */
 size_t engine_slots_bytes(const struct api_options *o);

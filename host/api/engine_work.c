@@ -89,6 +89,7 @@ static int begin(void *ctx, int request, int slot, int *more)
     if (st == STET_OK && w.found) {
         s->job = (struct steti_job){.src = s->ids,
                                     .n_src = s->job.n_src,
+                                    .n_prompt = s->job.n_prompt,
                                     .out = s->out,
                                     .logprob = s->logprob,
                                     .err = &s->err};
@@ -159,6 +160,7 @@ static stet_status add_output(void *ctx, stet_error *err)
                                  .end = s->end,
                                  .seq = s->seq,
                                  .pieces = s->pieces,
+                                 .n_pieces = s->n_pieces,
                                  .job = &s->job,
                                  .min_edit_score = w->g->options.min_edit_score};
     if (w->r->is_tokens) {
@@ -249,10 +251,12 @@ static stet_status seal_result(void *ctx, stet_error *err)
     return result_seal(w->r->result, err);
 }
 
-static void free_spans(struct api_request *r)
+/* What only a request in flight needs. */
+static void free_request_parts(struct api_request *r)
 {
     int64_t before = steti_alloc_thread_balance();
     steti_spans_free(&r->spans);
+    steti_buf_free(&r->result->prompt);
     result_note(r->result, before);
 }
 
@@ -263,7 +267,7 @@ static stet_status seal(stet_engine *g, struct api_request *r, stet_status st)
     stet_error e = {.struct_size = sizeof e};
     stet_result *result = r->result;
     result->stats.total_ns = now() - r->submit_ns;
-    free_spans(r);
+    free_request_parts(r);
     if (st == STET_OK && !r->is_tokens) {
         st = run_step(&w, step, &e);
         if (st != STET_OK) {

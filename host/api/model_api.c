@@ -4,6 +4,7 @@
 #include "api_internal.h"
 #include "backends.h"
 #include "file_map.h"
+#include "languages.h"
 #include "log.h"
 #include "thread.h"
 
@@ -82,35 +83,19 @@ static stet_status check_vocabulary(const stet_model *m, const struct steti_spec
     return STET_OK;
 }
 
-/* A piece with this text, or "__text__", as M2M-100 writes its languages; -1: there is none. */
-static int32_t find_language(const struct steti_tokenizer *t, const char *text)
-{
-    size_t n = strlen(text);
-    for (int32_t id = steti_tokenizer_vocab_size(t) - 1; id >= 0 && n > 0; id--) {
-        size_t len = 0;
-        const char *piece = steti_tokenizer_piece(t, id, &len);
-        int wrapped = piece != NULL && len == n + 4 && memcmp(piece, "__", 2) == 0 &&
-                      memcmp(piece + n + 2, "__", 2) == 0;
-        if (piece != NULL && (wrapped || len == n) && memcmp(piece + 2 * wrapped, text, n) == 0) {
-            return id;
-        }
-    }
-    return -1;
-}
-
 /* Families that are told a source's language get it as the folder says. */
 static stet_status set_language(const stet_model *m, struct steti_spec *spec, const char *path,
                                 stet_error *err)
 {
     int32_t id;
-    if (spec->language_place == STETI_LANGUAGE_NONE) {
-        return STET_OK;
+    if (spec->language_place == STETI_LANGUAGE_NONE || spec->source_language[0] == '\0') {
+        return STET_OK; /* an engine's option may say it */
     }
-    id = find_language(m->tokenizer, spec->source_language);
+    id = language_find(m->tokenizer, spec->source_language);
     if (id < 0) {
         return steti_fail(err, STET_E_MODEL,
-                          "%s/tokenizer_config.json: src_lang: \"%s\" is not a piece of the "
-                          "tokenizer, but the model wants the language of its input",
+                          "%s/tokenizer_config.json: src_lang: \"%s\" is not a language of the "
+                          "tokenizer, but the model wants that of its input",
                           path, spec->source_language);
     }
     steti_spec_set_source_language(spec, id);
@@ -141,6 +126,7 @@ void api_model_close(stet_model *m)
     }
     steti_model_close(m->net);
     piece_table_free(&m->pieces);
+    steti_folder_settings_free(&m->settings);
     steti_tokenizer_close(m->tokenizer);
     if (m->ops != NULL) {
         m->ops->close(m->backend);
@@ -167,6 +153,7 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
     STETI_TRY_GOTO(steti_tokenizer_open(path, &m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(piece_table_init(&m->pieces, m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(open_net(m, path, err), st, fail);
+    STETI_TRY_GOTO(steti_folder_settings_read(path, &m->settings, err), st, fail);
     m->bytes = (size_t)(steti_alloc_thread_balance() - before);
     *out = m;
     return STET_OK;

@@ -69,6 +69,17 @@ static stet_status check_text(const stet_request *r, size_t most, stet_error *er
     return STET_OK;
 }
 
+/* The engine's prompt is not for tokens, and one that would not be read must not look as if. */
+static stet_status check_prompt(const stet_request *r, stet_error *err)
+{
+    if (r->prompt != NULL && r->prompt[0] != '\0' && (r->flags & STET_REQ_TOKENS) != 0) {
+        return steti_fail(err, STET_E_INVALID,
+                          "request: STET_REQ_TOKENS does not go with a prompt, put its tokens "
+                          "in front");
+    }
+    return r->prompt != NULL ? api_check_prompt("request: prompt", r->prompt, err) : STET_OK;
+}
+
 static stet_status check_request(const stet_engine *g, const stet_request *r, size_t most,
                                  stet_error *err)
 {
@@ -79,6 +90,7 @@ static stet_status check_request(const stet_engine *g, const stet_request *r, si
         return steti_fail(err, STET_E_INVALID, "request: priority %d, use %d to %d", r->priority,
                           -STET_PRIORITY_MAX, STET_PRIORITY_MAX);
     }
+    STETI_TRY(check_prompt(r, err));
     if ((r->flags & STET_REQ_TOKENS) == 0) {
         return check_text(r, most, err);
     }
@@ -171,7 +183,7 @@ static stet_status split_text(const stet_request *r, struct api_request *place, 
 static stet_status copy_request(stet_engine *g, const stet_request *r, struct api_request *place,
                                 stet_error *err)
 {
-    struct result_source source = {.text = r->text, .len = r->len};
+    struct result_source source = {.text = r->text, .len = r->len, .prompt = r->prompt};
     stet_status st;
     place->spans = (struct steti_spans){0};
     if (r->flags & STET_REQ_TOKENS) {
@@ -238,6 +250,7 @@ stet_status engine_accept(stet_engine *g, const stet_request *r, const struct in
     p->submit_ns = start;
     p->priority = r->priority;
     p->is_tokens = (r->flags & STET_REQ_TOKENS) != 0;
+    p->has_prompt = r->prompt != NULL;
     p->is_cancelled = 0;
     p->tokens_left = expected_tokens(r);
     p->next_span = 0;

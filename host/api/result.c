@@ -8,6 +8,7 @@ void result_free_contents(stet_result *r)
 {
     steti_buf_free(&r->source);
     steti_buf_free(&r->text);
+    steti_buf_free(&r->prompt);
     steti_edits_free(&r->edits);
     steti_free(r->out_begin);
     steti_free(r->edit_score);

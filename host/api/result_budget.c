@@ -13,7 +13,7 @@
 #define BYTES_FOR_ONE 6
 #define LEAST_STEP 65536u
 
-_Static_assert(sizeof(stet_result) + 6 * STETI_ALIGN <= BYTES_EACH, "an empty result must fit");
+_Static_assert(sizeof(stet_result) + 7 * STETI_ALIGN <= BYTES_EACH, "an empty result must fit");
 
 static int is_limited(const stet_result *r)
 {
@@ -48,9 +48,24 @@ static stet_status take(stet_result *r, size_t more, stet_error *err)
     return STET_OK;
 }
 
+static stet_status copy_prompt(stet_result *r, const char *prompt, stet_error *err)
+{
+    size_t n = strlen(prompt);
+    r->prompt.data = steti_strndup(prompt, n);
+    if (r->prompt.data == NULL) {
+        return steti_fail_nomem(err, "a request", n);
+    }
+    r->prompt.len = n;
+    r->prompt.cap = n + 1;
+    return STET_OK;
+}
+
 static stet_status copy_source(stet_result *r, const struct result_source *s, stet_error *err)
 {
     size_t bytes = s->n_tokens * sizeof *r->tokens;
+    if (s->prompt != NULL) {
+        STETI_TRY(copy_prompt(r, s->prompt, err));
+    }
     if (s->tokens != NULL) {
         r->tokens = steti_malloc(bytes);
         if (r->tokens == NULL) {
@@ -74,10 +89,12 @@ stet_status result_new(const struct result_source *source, struct api_budget *bu
                        stet_result **out, stet_error *err)
 {
     size_t need = BYTES_EACH + BYTES_FOR_ONE * source->len + 2 * sizeof(int32_t) * source->n_tokens;
+    size_t prompt = source->prompt != NULL ? strlen(source->prompt) + 1 : 0;
     int64_t before = steti_alloc_thread_balance();
     stet_result *r;
     stet_status st;
     *out = NULL;
+    need += prompt;
     if (!budget_take(budget, need)) {
         return refuse(budget, need, err);
     }

@@ -46,7 +46,7 @@ static stet_status add_edits(stet_result *r, const struct result_sentence *s, st
                                    .src = r->source.data + s->begin,
                                    .src_len = s->end - s->begin,
                                    .pieces = s->pieces,
-                                   .n_pieces = (size_t)job->n_src,
+                                   .n_pieces = s->n_pieces,
                                    .out_ids = job->out,
                                    .n_out = (size_t)job->n_out,
                                    .base = s->begin};
@@ -72,7 +72,7 @@ static stet_status add_edits(stet_result *r, const struct result_sentence *s, st
 static void add_counts(stet_stats *t, const struct steti_job *job)
 {
     t->sentences++;
-    t->source_tokens += (uint64_t)job->n_src;
+    t->source_tokens += (uint64_t)(job->n_src - job->n_prompt);
     t->output_tokens += (uint64_t)job->n_out;
     t->passes += job->counts.passes;
     t->rows += job->counts.rows;
@@ -88,7 +88,7 @@ static void describe(stet_sentence *out, size_t begin, size_t end, const struct 
     size_t scored = (size_t)job->n_out + (size_t)job->finished;
     out->src_off = begin;
     out->src_len = end - begin;
-    out->source_tokens = (uint32_t)job->n_src;
+    out->source_tokens = (uint32_t)(job->n_src - job->n_prompt);
     out->output_tokens = (uint32_t)job->n_out;
     out->passes = (uint32_t)job->counts.passes;
     out->score = job->logprob != NULL ? mean_logprob(job->logprob, 0, scored) : NAN;

@@ -4,8 +4,6 @@
 #include "engine_state.h"
 #include "utf8.h"
 
-#define PART_BYTES 16 /* bytes tokenized at once, for every token that a part may have */
-
 /* Blocks of Unicode outside ASCII that have no letters: signs, punctuation, arrows, emoji, private
  * use. Everything else may be a letter. */
 static const struct {
@@ -64,27 +62,58 @@ int request_has_more(struct api_request *r)
     return 0;
 }
 
-/* Tokenizes text[begin, end), or less where that has more tokens than a sentence may. *end is set
- * to what was read; g->pieces are its pieces. */
-static stet_status read_part(stet_engine *g, const char *text, size_t begin, size_t *end,
+/* A part of a text and what the model reads of it. */
+struct part {
+    const char *text; /* of the request */
+    size_t begin, end;
+    size_t n_prompt; /* of g->pieces */
+    int is_tied;     /* one piece holds the prompt's end and the text's beginning */
+};
+
+/* Tokenizes the prompt and part->text[begin, end) as one string. */
+static stet_status encode_part(stet_engine *g, const struct api_request *r, struct part *p,
+                               stet_error *err)
+{
+    size_t len = p->end - p->begin, prompt;
+    const char *s = engine_prompt_join(g, r, p->text + p->begin, len, &prompt);
+    struct steti_pieces *list = &g->pieces;
+    list->len = 0;
+    STETI_TRY(steti_tokenizer_encode(g->model->tokenizer, s, prompt + len, list, err));
+    p->n_prompt = engine_prompt_count(g, list, s, prompt);
+    p->is_tied = p->n_prompt > 0 && list->data[p->n_prompt - 1].end > prompt;
+    for (size_t i = p->n_prompt; i < list->len; i++) {
+        struct steti_piece *x = &list->data[i];
+        x->begin = x->begin > prompt ? x->begin - (uint32_t)prompt : 0;
+        x->end = x->end > prompt ? x->end - (uint32_t)prompt : 0;
+    }
+    return STET_OK;
+}
+
+/* Tokenizes a part, or less where that has more tokens than a sentence may. part->end is set to
+ * what was read; g->pieces are its pieces, behind those of the prompt. */
+static stet_status read_part(stet_engine *g, const struct api_request *r, struct part *p,
                              stet_error *err)
 {
-    const struct steti_tokenizer *t = g->model->tokenizer;
-    size_t most = (size_t)g->options.max_input, bytes = *end - begin;
+    size_t most = (size_t)g->options.max_input, bytes = p->end - p->begin;
+    const char *text = p->text + p->begin;
     /* Very long parts are cut before tokenizing: no piece covers less than a part of a byte on
      * average. */
     if (bytes > PART_BYTES * most) {
-        bytes = steti_sentences_hard_cut(text + begin, bytes, PART_BYTES * most);
+        p->end = p->begin + steti_sentences_hard_cut(text, bytes, PART_BYTES * most);
     }
-    g->pieces.len = 0;
-    STETI_TRY(steti_tokenizer_encode(t, text + begin, bytes, &g->pieces, err));
+    STETI_TRY(encode_part(g, r, p, err));
+    if (p->n_prompt + (r->has_prompt ? API_LEAST_ROOM : 1) > most) {
+        return steti_fail(err, STET_E_TOO_LONG,
+                          "request: the prompt has %zu tokens, max_input_length is %zu and must "
+                          "leave %d",
+                          p->n_prompt, most, API_LEAST_ROOM);
+    }
     if (g->pieces.len > most) {
         size_t target = g->pieces.data[most].begin;
-        bytes = steti_sentences_hard_cut(text + begin, bytes, target < 1 ? 1 : target);
-        g->pieces.len = 0;
-        STETI_TRY(steti_tokenizer_encode(t, text + begin, bytes, &g->pieces, err));
+        p->end =
+            p->begin + steti_sentences_hard_cut(text, p->end - p->begin, target < 1 ? 1 : target);
+        return encode_part(g, r, p, err);
     }
-    *end = begin + bytes;
     return STET_OK;
 }
 
@@ -94,33 +123,50 @@ static void take_tokens(struct api_request *r, struct api_slot *slot)
         memcpy(slot->ids, r->result->tokens, r->result->n_tokens * sizeof *slot->ids);
     }
     slot->begin = slot->end = 0;
+    slot->n_pieces = 0;
     slot->job.n_src = (int)r->result->n_tokens;
+    slot->job.n_prompt = 0;
 }
 
-static void take_pieces(const struct steti_pieces *p, struct api_slot *slot)
+/* *found 0: it has no pieces, or too many. One character can make more than the limit (expanding
+ * normalisation): it passes unchanged. */
+static stet_status take_part(stet_engine *g, const struct part *p, struct api_slot *slot,
+                             int *found)
 {
-    memcpy(slot->pieces, p->data, p->len * sizeof *p->data);
-    for (size_t i = 0; i < p->len; i++) {
-        slot->ids[i] = p->data[i].id;
+    struct steti_pieces *list = &g->pieces;
+    size_t most = (size_t)g->options.max_input, first = p->n_prompt;
+    if (list->len > most) {
+        return STET_OK;
     }
-    slot->job.n_src = (int)p->len;
+    for (size_t i = 0; i < list->len; i++) {
+        slot->ids[i] = list->data[i].id;
+    }
+    slot->job.n_src = (int)list->len;
+    slot->job.n_prompt = (int)p->n_prompt;
+    if (p->is_tied) { /* edits are found on pieces that cover all of the text and nothing else */
+        list->len = first = 0;
+        STETI_TRY(steti_tokenizer_encode(g->model->tokenizer, p->text + p->begin, p->end - p->begin,
+                                         list, &slot->err));
+    }
+    slot->n_pieces = list->len - first;
+    *found = list->len > first && slot->n_pieces <= most;
+    if (*found) {
+        memcpy(slot->pieces, list->data + first, slot->n_pieces * sizeof *slot->pieces);
+    }
+    return STET_OK;
 }
 
 static stet_status next_of_text(stet_engine *g, struct api_request *r, struct api_slot *slot,
                                 int *found)
 {
     while (!*found && request_has_more(r)) {
-        size_t end = r->spans.data[r->next_span].end;
-        STETI_TRY(read_part(g, r->result->source.data, r->at, &end, &slot->err));
-        slot->begin = r->at;
-        slot->end = end;
-        r->at = end;
-        /* One character can make more pieces than the limit (expanding normalisation): it passes
-         * unchanged. */
-        if (g->pieces.len > 0 && g->pieces.len <= (size_t)g->options.max_input) {
-            take_pieces(&g->pieces, slot);
-            *found = 1;
-        }
+        struct part p = {
+            .text = r->result->source.data, .begin = r->at, .end = r->spans.data[r->next_span].end};
+        STETI_TRY(read_part(g, r, &p, &slot->err));
+        slot->begin = p.begin;
+        slot->end = p.end;
+        r->at = p.end;
+        STETI_TRY(take_part(g, &p, slot, found));
     }
     return STET_OK;
 }

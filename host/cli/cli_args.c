@@ -11,7 +11,7 @@
 #define BOTH (STETI_CMD_CORRECT | STETI_CMD_INSPECT)
 #define ALL (BOTH | STETI_CMD_REPLAY | STETI_CMD_QUANTIZE)
 #define MEMBER(m) offsetof(struct steti_args, m)
-#define MAX_SPECS 48
+#define MAX_SPECS 64
 #define NAME_CAP 24
 
 #define LEAST_REQUESTS 64u
@@ -112,7 +112,19 @@ static const struct steti_option_spec table[] = {
     LIBRARY(
         "min_edit_score", STETI_OPTION_ENGINE, "SCORE",
         "Leave out edits of which the model is not sure: those whose log probability, as --scores "
-        "shows it, is below SCORE, such as -0.6. Fewer edits, more of them right. Default: none."),
+        "shows it, is below SCORE, such as -0.6. Fewer edits, more of them right. Default: what "
+        "the "
+        "folder's stet.json says, else none."),
+    LIBRARY("prompt", STETI_OPTION_ENGINE, "TEXT",
+            "An instruction that the model reads before every sentence, such as 'grammar: '. "
+            "Default: what the folder's stet.json says."),
+    LIBRARY("task", STETI_OPTION_ENGINE, "NAME",
+            "Instead of --prompt: the prefix of this task in the model's config.json."),
+    LIBRARY("source_language", STETI_OPTION_ENGINE, "NAME",
+            "The language of the text, for mBART, M2M-100 and NLLB, such as en_XX, en or eng_Latn. "
+            "Default: what the folder says."),
+    LIBRARY("target_language", STETI_OPTION_ENGINE, "NAME",
+            "The language to write, for these and Marian. Default: what the folder says."),
     LIBRARY("memory_limit", STETI_OPTION_ENGINE, "BYTES",
             "Memory for the model, the engine and the lines in it, with K, M or G, such as 200M. "
             "Where it "
@@ -155,7 +167,7 @@ static const char *command_name(unsigned command)
 
 static int usage_unknown(unsigned command, const char *given)
 {
-    char list[512];
+    char list[768];
     size_t used = 0;
     list[0] = '\0';
     for (const struct steti_option_spec *s = table; s->name != NULL; s++) {

@@ -20,14 +20,21 @@ static int side_window_of(const struct steti_engine_options *o)
     return o->draft->n_side == 0 ? 0 : longest < window ? longest : window;
 }
 
+static struct steti_around around_of(const struct steti_spec *spec,
+                                     const struct steti_engine_options *o)
+{
+    return o->around != NULL ? *o->around : steti_spec_around(spec);
+}
+
 /* A pass needs a row for every sentence and room for at least one full draft. */
 static struct steti_session_limits session_limits(const struct steti_spec *spec,
                                                   const struct steti_engine_options *o)
 {
-    int n_start = spec->start.n;
+    struct steti_around around = around_of(spec, o);
+    int n_start = around.start.n;
     int side = o->draft->n_side * side_window_of(o), draft = window_of(o) + side;
     struct steti_session_limits l = {.n_slots = o->batch_size,
-                                     .max_src = o->max_src + steti_spec_wrap_rows(spec),
+                                     .max_src = o->max_src + steti_around_rows(&around),
                                      .max_tgt = o->max_out + n_start,
                                      .max_side = side};
     long long rows = (long long)o->batch_size * (n_start + draft);
@@ -143,6 +150,8 @@ stet_status steti_engine_open(const struct steti_model *m, struct steti_backend 
         return steti_fail_nomem(err, "an engine", sizeof *e);
     }
     e->options = *o;
+    e->around = around_of(steti_model_spec(m), o);
+    e->options.around = NULL;
     e->window = window_of(o);
     e->policy = o->draft;
     steti_model_ops(m)->caps(backend, &caps);

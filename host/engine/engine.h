@@ -36,6 +36,7 @@ struct steti_engine_options {
         *pieces; /* for the policy; may be NULL; must outlive the engine */
     int n_pieces;
     const struct steti_draft_spelling *spelling; /* the same */
+    const struct steti_around *around;           /* copied; NULL: the spec's */
 };
 
 /* Counts of one sentence or of an engine. The words are those of stet_stats. */

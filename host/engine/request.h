@@ -31,6 +31,7 @@ struct steti_engine {
     int window, side_window;    /* longest first and longest side branch of this pass */
     struct steti_window follow; /* where the options leave the window to the engine */
     const struct steti_spec *spec;
+    struct steti_around around; /* this engine's, in place of the spec's */
     struct steti_session session;
     struct slot *slots;
     int n_open;

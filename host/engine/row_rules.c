@@ -59,16 +59,16 @@ void row_rules_close(struct steti_engine *e)
 
 void row_rules_begin(struct steti_engine *e, const struct slot *s)
 {
-    const struct steti_spec *spec = e->spec;
+    const struct steti_around *around = &e->around;
     if (e->rules == NULL) {
         return;
     }
-    steti_token_rules_begin(e->rules);
-    steti_token_rules_source(e->rules, spec->src_prefix.id, spec->src_prefix.n);
+    steti_token_rules_begin(e->rules, around->start.n);
+    steti_token_rules_source(e->rules, around->src_prefix.id, around->src_prefix.n);
     steti_token_rules_source(e->rules, s->job->src, s->job->n_src);
-    steti_token_rules_source(e->rules, spec->src_suffix.id, spec->src_suffix.n);
-    for (int i = 0; i < spec->start.n; i++) {
-        steti_token_rules_push(e->rules, spec->start.id[i]);
+    steti_token_rules_source(e->rules, around->src_suffix.id, around->src_suffix.n);
+    for (int i = 0; i < around->start.n; i++) {
+        steti_token_rules_push(e->rules, around->start.id[i]);
     }
     for (int i = 0; i < s->job->n_out; i++) {
         steti_token_rules_push(e->rules, s->job->out[i]);
@@ -101,6 +101,6 @@ void row_rules_draft(struct steti_engine *e, int row)
 void row_rules_end_branch(struct steti_engine *e, const struct slot *s)
 {
     if (e->rules != NULL) {
-        steti_token_rules_truncate(e->rules, e->spec->start.n + s->job->n_out);
+        steti_token_rules_truncate(e->rules, e->around.start.n + s->job->n_out);
     }
 }

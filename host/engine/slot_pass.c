@@ -32,12 +32,12 @@ static int may_be_drafted(const struct steti_engine *e, int32_t id)
 /* The decoder's position of emitted token number i. */
 static int position_of(const struct steti_engine *e, int i)
 {
-    return e->spec->start.n + i;
+    return e->around.start.n + i;
 }
 
 int slot_lead(const struct steti_engine *e, const struct slot *s)
 {
-    return s->job->n_out == 0 ? e->spec->start.n - 1 : 0;
+    return s->job->n_out == 0 ? e->around.start.n - 1 : 0;
 }
 
 /* Fills the row of a token that is no guess. */
@@ -54,7 +54,7 @@ static int plan_lead(struct steti_engine *e, struct slot *s, int row)
 {
     s->n_lead = slot_lead(e, s);
     for (int i = 0; i < s->n_lead; i++) {
-        plan_token(e, s, row + i, e->spec->start.id[i], i);
+        plan_token(e, s, row + i, e->around.start.id[i], i);
         row_rules_skip(e, row + i);
     }
     return row + s->n_lead;
@@ -93,7 +93,7 @@ int slot_plan(struct steti_engine *e, struct slot *s, int row, int share)
     s->first_row = row;
     s->n_rows = 1;
     s->n_branches = 0;
-    plan_token(e, s, row, job->n_out > 0 ? job->out[job->n_out - 1] : e->spec->start.id[s->n_lead],
+    plan_token(e, s, row, job->n_out > 0 ? job->out[job->n_out - 1] : e->around.start.id[s->n_lead],
                position_of(e, job->n_out) - 1);
     row_rules_write(e, row);
     for (int b = 0; b <= e->policy->n_side; b++) {

@@ -69,7 +69,7 @@ static int put(int32_t *to, const int32_t *ids, int n)
  * Returns how many. */
 static int wrap_source(const struct steti_engine *e, const struct steti_job *job, int32_t *to)
 {
-    const struct steti_spec *s = e->spec;
+    const struct steti_around *s = &e->around;
     int n = put(to, s->src_prefix.id, s->src_prefix.n);
     n += put(to + n, job->src, job->n_src);
     return n + put(to + n, s->src_suffix.id, s->src_suffix.n);
@@ -77,7 +77,7 @@ static int wrap_source(const struct steti_engine *e, const struct steti_job *job
 
 int steti_engine_source_rows(const struct steti_engine *e, int n_src)
 {
-    return n_src + steti_spec_wrap_rows(e->spec);
+    return n_src + steti_around_rows(&e->around);
 }
 
 static stet_status encode_rows(struct steti_engine *e, const int *slots, int n, stet_error *err)

@@ -11,7 +11,7 @@ struct steti_token_rules {
     const struct steti_spec *spec;
     const struct steti_generation *g;
     size_t n_words;
-    int n_source, n_tokens;
+    int n_source, n_tokens, n_start;
     uint64_t *in_source, *in_output, *banned; /* a bit for each token of the vocabulary */
     int32_t *source, *tokens;                 /* [max_src], [max_tgt] */
     uint8_t *is_first; /* [max_tgt] token i does not stand among those before it */
@@ -92,8 +92,9 @@ void steti_token_rules_close(struct steti_token_rules *r)
     steti_free(r);
 }
 
-void steti_token_rules_begin(struct steti_token_rules *r)
+void steti_token_rules_begin(struct steti_token_rules *r, int n_start)
 {
+    r->n_start = n_start;
     steti_token_rules_truncate(r, 0);
     while (r->n_source > 0) {
         unmark(r->in_source, r->source[--r->n_source]);
@@ -170,7 +171,7 @@ static void ban_ends(struct steti_token_rules *r)
 
 static void ban_first(struct steti_token_rules *r)
 {
-    for (int i = 0; r->n_tokens == r->spec->start.n && i < r->g->n_begin; i++) {
+    for (int i = 0; r->n_tokens == r->n_start && i < r->g->n_begin; i++) {
         mark(r->banned, r->g->begin[i]);
     }
 }

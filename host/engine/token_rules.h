@@ -28,8 +28,9 @@ stet_status steti_token_rules_open(const struct steti_spec *spec, int max_src, i
                                    struct steti_token_rules **out, stet_error *err);
 void steti_token_rules_close(struct steti_token_rules *r); /* NULL is legal */
 
-/* Begins an output: no source and no tokens so far, not even a start token. */
-void steti_token_rules_begin(struct steti_token_rules *r);
+/* Begins an output that will have so many start tokens: no source and no tokens so far, not even
+ * those. */
+void steti_token_rules_begin(struct steti_token_rules *r, int n_start);
 /* Appends to the source, which is all that the encoder read, the tokens around it included. At most
  * max_src tokens in all; copied. */
 void steti_token_rules_source(struct steti_token_rules *r, const int32_t *ids, int n);

@@ -166,8 +166,10 @@ STET_API void stet_model_release(stet_model *model);
 #define STET_REPORT_TEXT 0u
 #define STET_REPORT_JSON 1u
 
-/* Describes a folder without running it: family, sizes, compute type, tokenizer, files, memory
- * needed, and whether this build can run it; if not, what is missing. Takes stet_model_load's and
+/* Describes a folder without running it: family, sizes, stored type and the compute types it can
+ * run in, tokenizer, special tokens around a source and at the start, languages, prompt, files,
+ * memory with 1, 8, 32 and 128 requests in flight, and whether this build can run it; if not, what
+ * is wrong with each part that can be examined without the others. Takes stet_model_load's and
  * stet_engine_create's options, which change the memory figures.
  * Writes at most `cap` bytes to buf, always NUL-terminated if cap > 0; *needed is set to the length
  * of the whole report without the NUL.
@@ -326,8 +328,22 @@ typedef struct stet_engine stet_engine;
  *   verify              "1": decode every sentence a second time, greedily and alone, and fail with
  *                       STET_E_VERIFY on the first difference (default "0")
  *   min_edit_score      leave out edits whose stet_edit.score is below this, a number from -1000 to
- *                       0 or "none" (default): fewer edits, and more of them right. A text's
- *                       remaining edits do not change. Not for requests of tokens
+ *                       0 or "none": fewer edits, and more of them right. A text's
+ *                       remaining edits do not change. Not for requests of tokens.
+ *                       Default: what the folder's stet.json says, else "none"
+ *   prompt              an instruction in front of every sentence, such as "grammar: ", at most
+ *                       4096 bytes. The encoder reads prompt and sentence as one string; drafts,
+ *                       offsets and edits know the sentence alone. Its tokens count for
+ *                       max_input_length, of which it must leave 8. "": none. Default: what the
+ *                       folder's stet.json says, else none
+ *   task                instead of prompt: the prefix of this task in the task_specific_params of
+ *                       the folder's config.json
+ *   source_language     of the text, as the model's tokenizer calls it: "en_XX" (mBART), "en" or
+ *                       "__en__" (M2M-100), "eng_Latn" (NLLB). Default: src_lang of the folder's
+ *                       tokenizer_config.json; one of them must say it
+ *   target_language     likewise, of the output; for Marian's models of many languages "deu" or
+ *                       ">>deu<<". Default: what the folder forces or starts with, else tgt_lang of
+ *                       tokenizer_config.json (not for mBART before mBART-50, and Marian)
  *   scores              "1": log probabilities for stet_sentence.score and stet_edit.score (default
  *                       "0")
  * STET_E_INVALID, STET_E_NOMEM, STET_E_DEVICE as above. The engine keeps a reference to the
@@ -377,13 +393,16 @@ typedef struct stet_request {
     const char *text;     /* UTF-8; copied before the call returns */
     size_t len;           /* bytes; at most 1 GiB, for stet_submit 16 MiB */
     const int32_t *tokens;
-    size_t n_tokens;      /* at most the engine's max_input_length */
+    size_t n_tokens;      /* at most the engine's max_input_length; all of them may be drafted */
     uint64_t tag;         /* comes back in the event; never looked at */
     uint64_t deadline_ns; /* by stet_clock_ns(); 0 = none */
     /* -STET_PRIORITY_MAX .. STET_PRIORITY_MAX. A step of one is worth 100 ms of waiting: a request
      * goes before all that came less than that earlier. So none waits for ever. */
     int32_t priority;
     uint32_t reserved;
+    /* As option prompt, for this request: UTF-8 with a NUL at its end, at most 4096 bytes, copied.
+     * NULL: the engine's; "": none. With STET_REQ_TOKENS no prompt is put in front: NULL or "". */
+    const char *prompt;
 } stet_request;
 
 /* Immutable, reference counted, any thread. Independent of the engine that made it. */
@@ -524,7 +543,7 @@ STET_API int64_t stet_result_edits(const stet_result *result, uint32_t unit, ste
 /* A sentence as it was given to the model. Byte offsets in the source. */
 typedef struct stet_sentence {
     uint64_t src_off, src_len;
-    uint32_t source_tokens, output_tokens; /* without the end-of-sentence token */
+    uint32_t source_tokens, output_tokens; /* without prompt and end-of-sentence token */
     uint32_t passes;                       /* decoder passes */
     /* mean log probability of its output tokens; NaN without these options */
     float score;
@@ -540,7 +559,7 @@ typedef struct stet_stats {
     uint32_t struct_size;
     uint32_t reserved;
     uint64_t requests, sentences;          /* that gave a result */
-    uint64_t source_tokens, output_tokens; /* without end-of-sentence tokens */
+    uint64_t source_tokens, output_tokens; /* without prompts and end-of-sentence tokens */
     uint64_t passes;                       /* decoder passes, summed over sentences */
     uint64_t rows;                         /* decoder positions computed */
     uint64_t drafted;                      /* tokens proposed by the draft policy */

@@ -84,11 +84,11 @@ def fill_decoder(tensors, model, config):
             fill_linear(tensors, norm, [base + name])
 
 
-def load_folder(folder):
+def load_folder(folder, kind=EdgeFormer):
     """The model of a folder, with sharing and low-rank terms spelt out."""
     with open(os.path.join(folder, "config.json"), encoding="utf-8") as handle:
         config = json.load(handle)
-    model = EdgeFormer(EdgeConfig(
+    model = kind(EdgeConfig(
         vocab_size=config["vocab_size"], d_model=config["d_model"],
         encoder_layers=config["encoder_layers"],
         decoder_layers=config["decoder_layers"],
@@ -103,6 +103,9 @@ def load_folder(folder):
         model.shared.weight.copy_(torch.from_numpy(tensors["shared.weight"]))
         fill_encoder(tensors, model, config)
         fill_decoder(tensors, model, config)
+        if kind is not EdgeFormer:
+            for name, parameter in model.further_tensors().items():
+                parameter.copy_(torch.from_numpy(tensors[name]))
     return model.eval()
 
 

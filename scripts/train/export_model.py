@@ -87,6 +87,8 @@ def all_tensors(model):
     tensors = {"shared.weight": model.shared.weight}
     tensors.update(encoder_tensors(model))
     tensors.update(decoder_tensors(model))
+    if hasattr(model, "further_tensors"):
+        tensors.update(model.further_tensors())
     return {name: tensor.detach().float().numpy()
             for name, tensor in tensors.items()}
 
@@ -167,14 +169,17 @@ def write_json(path, content):
         handle.write(json.dumps(content, indent=2) + "\n")
 
 
-def write_folder(model, tokenizer, output, compute_type):
-    """Write config, generation settings, weights and tokenizer."""
+def write_folder(model, tokenizer, output, compute_type, further=None):
+    """Write config, generation settings, weights and tokenizer.
+
+    further: keys of config.json beside those that EdgeFormer always has.
+    """
     os.makedirs(output, exist_ok=True)
     tensors = all_tensors(model)
     if compute_type == "int8":
         tensors = quantized(tensors)
     write_json(os.path.join(output, "config.json"),
-               config_json(model.config, compute_type))
+               config_json(model.config, compute_type) | (further or {}))
     write_json(os.path.join(output, "generation_config.json"),
                {"decoder_start_token_id": 0, "eos_token_id": 1,
                 "pad_token_id": 0, "num_beams": 1, "do_sample": False,

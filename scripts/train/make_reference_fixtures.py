@@ -4,7 +4,8 @@
 Variant a is unshared; b is wider, shares attention and feed-forward sets,
 has folded low-rank terms, a decoder that shares attention, and int8 weights;
 c shares as b does, in float32, with layers that wrap around the groups and a
-feed-forward width that is no multiple of 64.
+feed-forward width that is no multiple of 64; d has what training does not
+use: an output layer, learned positions, GELU, and unscaled embeddings.
 """
 import argparse
 import os
@@ -17,6 +18,7 @@ import torch
 
 from decode_folder import load_folder
 from edgeformer import EdgeConfig, EdgeFormer
+from edgeformer_variant import VariantEdgeFormer, further_keys
 from export_model import write_folder, write_safetensors
 from greedy_search import greedy_batch
 
@@ -30,7 +32,11 @@ SHAPES = {
               ffn_groups=2, lora_rank=4, decoder_shares_attention=True),
     "c": dict(d_model=64, heads=1, encoder_layers=3, decoder_layers=1,
               encoder_ffn_dim=96, decoder_ffn_dim=32, attention_groups=2,
-              ffn_groups=1, lora_rank=4, decoder_shares_attention=True)}
+              ffn_groups=1, lora_rank=4, decoder_shares_attention=True),
+    "d": dict(d_model=48, heads=3, encoder_layers=2, decoder_layers=2,
+              encoder_ffn_dim=40, decoder_ffn_dim=56, attention_groups=1,
+              ffn_groups=2, lora_rank=2, max_positions=80)}
+KINDS = {"d": VariantEdgeFormer}
 SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu".split()
 
 
@@ -85,34 +91,40 @@ def expected_tensors(model, size, count, seed):
     return out
 
 
+def make(letter, pieces, args):
+    """Write one variant under <output>/edgeformer-<letter>."""
+    kind = KINDS.get(letter, EdgeFormer)
+    seed = args.seed + list(SHAPES).index(letter)
+    model = kind(EdgeConfig(vocab_size=args.vocab_size, **SHAPES[letter]))
+    randomize(model, seed)
+    folder = os.path.join(args.output, "edgeformer-" + letter)
+    write_folder(model.eval(), pieces, folder,
+                 "int8" if letter == "b" else "float32",
+                 further_keys() if letter in KINDS else None)
+    loaded = load_folder(folder, kind)
+    rows = expected_tensors(loaded, args.vocab_size, args.sequences, seed)
+    write_safetensors(os.path.join(folder, "expected.safetensors"), rows)
+    trial = torch.tensor([[5, 9, 40, EOS]]), torch.tensor([[0, 7, 8]])
+    with torch.no_grad():
+        gap = (model(*trial) - loaded(*trial)).abs().max()
+    print(f"{folder}: folding and storing moved a logit by at most "
+          f"{float(gap):.2g}; greedy {rows['greedy_3'].tolist()}")
+    return sum(entry.stat().st_size for entry in os.scandir(folder))
+
+
 def main():
-    """Write every variant under <output>/edgeformer-<letter>."""
+    """Write every variant, or those that are named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", required=True, help="fixtures folder")
     parser.add_argument("--vocab_size", type=int, default=288)
     parser.add_argument("--sequences", type=int, default=8)
     parser.add_argument("--seed", type=int, default=20)
+    parser.add_argument("letters", nargs="*", help="all unless told")
     args = parser.parse_args()
-    total = 0
     with tempfile.TemporaryDirectory() as scratch:
         pieces = train_pieces(scratch, args.seed, args.vocab_size)
-        for at, (letter, shape) in enumerate(SHAPES.items()):
-            model = EdgeFormer(EdgeConfig(vocab_size=args.vocab_size, **shape))
-            randomize(model, args.seed + at)
-            folder = os.path.join(args.output, "edgeformer-" + letter)
-            write_folder(model.eval(), pieces, folder,
-                         "int8" if letter == "b" else "float32")
-            loaded = load_folder(folder)
-            rows = expected_tensors(loaded, args.vocab_size, args.sequences,
-                                    args.seed + at)
-            write_safetensors(os.path.join(folder, "expected.safetensors"),
-                              rows)
-            trial = torch.tensor([[5, 9, 40, EOS]]), torch.tensor([[0, 7, 8]])
-            with torch.no_grad():
-                gap = (model(*trial) - loaded(*trial)).abs().max()
-            total += sum(entry.stat().st_size for entry in os.scandir(folder))
-            print(f"{folder}: folding and storing moved a logit by at most "
-                  f"{float(gap):.2g}; greedy {rows['greedy_3'].tolist()}")
+        total = sum(make(letter, pieces, args)
+                    for letter in args.letters or SHAPES)
     print(f"{total} bytes in all")
 
 

@@ -6,7 +6,10 @@ an implementation that shares nothing with stet or with the training scripts.
 Variant post is fairseq's classic form (post-norm, ReLU, sinusoidal
 positions); pre has norms before the sublayers and at the end, GELU, and more
 decoder than encoder layers; learned has learned positions with two unused
-rows in front, a norm on the embeddings and an output layer of its own.
+rows in front, a norm on the embeddings and an output layer of its own; mixed
+is wider, has norms before the sublayers in the encoder only, a norm on the
+embeddings, SiLU, another number of heads on each side and no biases but those
+of norms; narrow has norms before the sublayers in the decoder only.
 """
 import argparse
 import math
@@ -30,8 +33,23 @@ VARIANTS = {
                 learned=False, offset=0, scale=True, tied=True, norm=False),
     "learned": dict(encoder_layers=1, decoder_layers=1, pre=False, act="gelu",
                     learned=True, offset=2, scale=False, tied=False,
-                    norm=True)}
+                    norm=True),
+    "mixed": dict(encoder_layers=2, decoder_layers=2, pre=True, act="silu",
+                  learned=True, offset=0, scale=True, tied=False, norm=True,
+                  decoder_pre=False, d_model=48, decoder_heads=3,
+                  encoder_heads=4, eps=1e-4, biases=False),
+    "narrow": dict(encoder_layers=1, decoder_layers=2, pre=True, act="relu",
+                   learned=False, offset=1, scale=True, tied=True, norm=True,
+                   encoder_pre=False, d_model=30, encoder_heads=3,
+                   decoder_heads=5)}
 FFN = {"encoder": 72, "decoder": 56}
+ACTIVATIONS = {"silu": nn.functional.silu}  # torch knows the others by name
+
+
+def option(shape, side, name):
+    """What a variant says of one side, else of both, else what is usual."""
+    usual = {"d_model": D_MODEL, "heads": HEADS, "eps": 1e-5, "biases": True}
+    return shape.get(f"{side}_{name}", shape.get(name, usual.get(name)))
 
 
 class Reference(nn.Module):
@@ -39,39 +57,44 @@ class Reference(nn.Module):
 
     def __init__(self, vocab, shape):
         super().__init__()
-        self.shape = shape
-        self.embed = nn.Embedding(vocab, D_MODEL)
-        self.head = None if shape["tied"] else nn.Linear(D_MODEL, vocab, False)
-        options = dict(d_model=D_MODEL, nhead=HEADS, dropout=0.0,
-                       activation=shape["act"], batch_first=True,
-                       norm_first=shape["pre"])
-        self.encoder = nn.ModuleList(
-            nn.TransformerEncoderLayer(dim_feedforward=FFN["encoder"],
-                                       **options)
-            for _ in range(shape["encoder_layers"]))
-        self.decoder = nn.ModuleList(
-            nn.TransformerDecoderLayer(dim_feedforward=FFN["decoder"],
-                                       **options)
-            for _ in range(shape["decoder_layers"]))
+        self.shape, dim = shape, option(shape, "", "d_model")
+        self.embed = nn.Embedding(vocab, dim)
+        self.head = None if shape["tied"] else nn.Linear(dim, vocab, False)
+        self.encoder = self.stack("encoder", nn.TransformerEncoderLayer)
+        self.decoder = self.stack("decoder", nn.TransformerDecoderLayer)
         self.positions, self.embed_norm, self.last_norm = (
             nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict())
+        eps = option(shape, "", "eps")
         for side in ("encoder", "decoder"):
             if shape["learned"]:
                 self.positions[side] = nn.Embedding(
-                    POSITIONS + shape["offset"], D_MODEL)
+                    POSITIONS + shape["offset"], dim)
             if shape["norm"]:
-                self.embed_norm[side] = nn.LayerNorm(D_MODEL)
-            if shape["pre"]:
-                self.last_norm[side] = nn.LayerNorm(D_MODEL)
+                self.embed_norm[side] = nn.LayerNorm(dim, eps)
+            if option(shape, side, "pre"):
+                self.last_norm[side] = nn.LayerNorm(dim, eps)
+
+    def stack(self, side, layer):
+        """The layers of one side."""
+        shape = self.shape
+        return nn.ModuleList(
+            layer(d_model=option(shape, side, "d_model"),
+                  nhead=option(shape, side, "heads"), dropout=0.0,
+                  dim_feedforward=FFN[side], batch_first=True,
+                  activation=ACTIVATIONS.get(shape["act"], shape["act"]),
+                  layer_norm_eps=option(shape, side, "eps"),
+                  norm_first=option(shape, side, "pre"))
+            for _ in range(shape[side + "_layers"]))
 
     def embedded(self, side, ids):
         """Embeddings of one row of ids with positions."""
-        factor = math.sqrt(D_MODEL) if self.shape["scale"] else 1.0
+        dim = self.embed.embedding_dim
+        factor = math.sqrt(dim) if self.shape["scale"] else 1.0
         first = self.shape["offset"]
         if side in self.positions:
             table = self.positions[side].weight
         else:
-            table = sinusoid_table(POSITIONS + first, D_MODEL)
+            table = sinusoid_table(POSITIONS + first, dim)
         x = self.embed(ids) * factor + table[first:first + ids.shape[1]]
         return self.embed_norm[side](x) if side in self.embed_norm else x
 
@@ -92,6 +115,11 @@ class Reference(nn.Module):
         return x @ self.embed.weight.T if self.head is None else self.head(x)
 
 
+def is_linear_bias(name):
+    """Whether a bias is not one of a norm, by its name here or stored."""
+    return name.endswith("bias") and "norm" not in name
+
+
 def randomize(model, seed):
     """Random weights that keep the logits varied; norms of both signs.
 
@@ -107,6 +135,8 @@ def randomize(model, seed):
                 tensor.copy_(draw * tensor.shape[1] ** -0.5)
             else:
                 tensor.copy_(0.1 * draw)
+            if is_linear_bias(name) and not option(model.shape, "", "biases"):
+                tensor.zero_()
         output = model.embed if model.head is None else model.head
         output.weight[EOS] *= 1.7
 
@@ -115,7 +145,8 @@ def attention_tensors(prefix, block):
     """The four projections; torch keeps q, k and v in one matrix."""
     out = {}
     for at, name in enumerate(("q_proj", "k_proj", "v_proj")):
-        part = slice(at * D_MODEL, (at + 1) * D_MODEL)
+        dim = block.embed_dim
+        part = slice(at * dim, (at + 1) * dim)
         out[f"{prefix}.{name}.weight"] = block.in_proj_weight[part]
         out[f"{prefix}.{name}.bias"] = block.in_proj_bias[part]
     out[prefix + ".out_proj.weight"] = block.out_proj.weight
@@ -161,23 +192,27 @@ def all_tensors(model):
         if side in model.last_norm:
             out |= module_tensors(side + ".layer_norm",
                                   model.last_norm[side])
-    return {name: tensor.detach().numpy() for name, tensor in out.items()}
+    biases = option(model.shape, "", "biases")
+    return {name: tensor.detach().numpy() for name, tensor in out.items()
+            if biases or not is_linear_bias(name)}
 
 
 def config_json(vocab, shape):
     """The contents of config.json."""
     kind = "learned" if shape["learned"] else "sinusoidal"
     return {"model_type": "transformer", "vocab_size": vocab,
-            "d_model": D_MODEL, "encoder_layers": shape["encoder_layers"],
+            "d_model": option(shape, "", "d_model"),
+            "encoder_layers": shape["encoder_layers"],
             "decoder_layers": shape["decoder_layers"],
-            "encoder_attention_heads": HEADS,
-            "decoder_attention_heads": HEADS,
+            "encoder_attention_heads": option(shape, "encoder", "heads"),
+            "decoder_attention_heads": option(shape, "decoder", "heads"),
             "encoder_ffn_dim": FFN["encoder"],
             "decoder_ffn_dim": FFN["decoder"],
-            "encoder_normalize_before": shape["pre"],
-            "decoder_normalize_before": shape["pre"],
+            "encoder_normalize_before": option(shape, "encoder", "pre"),
+            "decoder_normalize_before": option(shape, "decoder", "pre"),
             "normalize_embedding": shape["norm"],
-            "activation_function": shape["act"], "layer_norm_eps": 1e-5,
+            "activation_function": shape["act"],
+            "layer_norm_eps": option(shape, "", "eps"),
             "scale_embedding": shape["scale"],
             "position_embedding_type": kind,
             "position_offset": shape["offset"],
@@ -215,7 +250,7 @@ def expected_tensors(model, vocab, count, seed):
 
 
 def main():
-    """Write every variant under <output>/transformer-<name>."""
+    """Write the variants under <output>/transformer-<name>."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", required=True, help="fixtures folder")
     parser.add_argument("--tokenizer", required=True,
@@ -223,9 +258,12 @@ def main():
     parser.add_argument("--vocab_size", type=int, default=288)
     parser.add_argument("--sequences", type=int, default=8)
     parser.add_argument("--seed", type=int, default=75)
+    parser.add_argument("names", nargs="*", help="all unless told")
     args = parser.parse_args()
     torch.backends.mha.set_fastpath_enabled(False)
     for at, (name, shape) in enumerate(VARIANTS.items()):
+        if args.names and name not in args.names:
+            continue
         model = Reference(args.vocab_size, shape).eval()
         randomize(model, args.seed + at)
         folder = os.path.join(args.output, "transformer-" + name)

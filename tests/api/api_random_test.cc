@@ -126,6 +126,8 @@ class Player
             r.flags = STET_REQ_TOKENS;
             r.tokens = tokens.data();
             r.n_tokens = below(tokens.size() + 1);
+        } else if (below(4) == 0) {
+            r.prompt = below(3) ? "difo: " : "";
         }
         r.priority = static_cast<int32_t>(below(19)) - 9;
         r.deadline_ns = seldom() ? stet_clock_ns() + below(3000000) : 0;
@@ -134,7 +136,7 @@ class Player
 
     void spoil(stet_request *r)
     {
-        switch (below(7)) {
+        switch (below(8)) {
         case 0:
             r->flags |= 1u << (3 + below(29));
             break;
@@ -147,7 +149,7 @@ class Player
             r->len = r->n_tokens = 1 + below(5);
             break;
         case 3:
-            r->struct_size = static_cast<uint32_t>(below(sizeof *r));
+            r->struct_size = static_cast<uint32_t>(below(sizeof *r)) | 1u; // older sizes are legal
             break;
         case 4:
             r->len = SIZE_MAX - below(5);
@@ -157,6 +159,9 @@ class Player
             r->flags = STET_REQ_TOKENS;
             r->tokens = bad_tokens.data();
             r->n_tokens = bad_tokens.size();
+            break;
+        case 6:
+            r->prompt = "\xFF";
             break;
         default:
             r->deadline_ns = 1 + below(1000);

@@ -19,7 +19,7 @@ TEST(HfFolderApi, IsNamedAndCanBeRun)
 
 TEST(HfFolderApi, FoldersWithoutATokenizerAreNamedAsWell)
 {
-    for (std::string family : {"bart", "mbart", "marian", "m2m_100", "mt5"}) {
+    for (std::string family : {"bart", "mbart", "marian", "m2m_100", "pegasus", "mt5", "umt5"}) {
         std::string folder = "hf-" + family + "-a";
         char buf[2048] = "";
         folder = family == "m2m_100" ? "hf-m2m-100-a" : folder;

@@ -81,7 +81,7 @@ TEST(QuantizeRefusal, FoldersThatStetCannotRun)
     unknown.tensors["strange.weight"] = unknown.tensors.begin()->second;
     unknown.save();
     expect_refused(unknown.path, "float32", "\"strange.weight\" does not belong");
-    config.set("model_type", "\"umt5\"");
+    config.set("model_type", "\"longt5\"");
     config.save();
     expect_refused(config.path, "int8", "model_type");
     fs::resize_file(config.path + "/model.safetensors", 100);

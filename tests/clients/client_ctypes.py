@@ -33,7 +33,7 @@ class StetOption(ctypes.Structure):
 class StetRequest(ctypes.Structure):
     _fields_ = [("struct_size", c_uint32), ("flags", c_uint32), ("text", c_char_p), ("len", c_size_t),
                 ("tokens", POINTER(c_int32)), ("n_tokens", c_size_t), ("tag", c_uint64), ("deadline_ns", c_uint64),
-                ("priority", c_int32), ("reserved", c_uint32)]
+                ("priority", c_int32), ("reserved", c_uint32), ("prompt", c_char_p)]
 
 
 class StetEvent(ctypes.Structure):

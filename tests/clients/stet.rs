@@ -55,6 +55,7 @@ mod ffi {
         pub deadline_ns: u64,
         pub priority: i32,
         pub reserved: u32,
+        pub prompt: *const c_char,
     }
     #[repr(C)]
     pub struct stet_event {
@@ -173,6 +174,7 @@ fn request(text: &[u8], tag: u64, deadline_ns: u64) -> ffi::stet_request {
         deadline_ns,
         priority: 0,
         reserved: 0,
+        prompt: std::ptr::null(),
     }
 }
 

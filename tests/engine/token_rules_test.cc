@@ -167,7 +167,7 @@ class Rules
     void begin(const Ids &source)
     {
         size_t half = source.size() / 2;
-        steti_token_rules_begin(r);
+        steti_token_rules_begin(r, spec.start.n);
         steti_token_rules_source(r, source.data(), static_cast<int>(half));
         steti_token_rules_source(r, source.data() + half, static_cast<int>(source.size() - half));
     }

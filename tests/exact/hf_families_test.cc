@@ -18,9 +18,11 @@ namespace
 const std::vector<std::string> &hf_folders()
 {
     static const std::vector<std::string> names = {
-        "hf-bart-a",   "hf-bart-b",   "hf-bart-c",   "hf-mbart-a",   "hf-mbart-b",   "hf-mbart-c",
-        "hf-marian-a", "hf-marian-b", "hf-marian-c", "hf-m2m-100-a", "hf-m2m-100-b", "hf-m2m-100-c",
-        "hf-t5-a",     "hf-t5-b",     "hf-t5-c",     "hf-mt5-a",     "hf-mt5-b",     "hf-mt5-c"};
+        "hf-bart-a",    "hf-bart-b",    "hf-bart-c",   "hf-mbart-a",   "hf-mbart-b",
+        "hf-mbart-c",   "hf-marian-a",  "hf-marian-b", "hf-marian-c",  "hf-m2m-100-a",
+        "hf-m2m-100-b", "hf-m2m-100-c", "hf-t5-a",     "hf-t5-b",      "hf-t5-c",
+        "hf-mt5-a",     "hf-mt5-b",     "hf-mt5-c",    "hf-pegasus-a", "hf-pegasus-b",
+        "hf-pegasus-c", "hf-umt5-a",    "hf-umt5-b",   "hf-umt5-c"};
     return names;
 }
 
@@ -188,7 +190,8 @@ INSTANTIATE_TEST_SUITE_P(Folders, HfFolder, ::testing::ValuesIn(hf_folders()), n
 
 TEST(RelativeBias, BucketsAreThoseOfTransformers)
 {
-    for (const char *name : {"hf-t5-a", "hf-t5-b", "hf-t5-c", "hf-mt5-a", "hf-mt5-b", "hf-mt5-c"}) {
+    for (const char *name : {"hf-t5-a", "hf-t5-b", "hf-t5-c", "hf-mt5-a", "hf-mt5-b", "hf-mt5-c",
+                             "hf-umt5-a", "hf-umt5-b", "hf-umt5-c"}) {
         Folder f(name);
         for (int is_encoder : {0, 1}) {
             auto want =

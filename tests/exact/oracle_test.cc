@@ -1,7 +1,8 @@
 // The forward against PyTorch's float32 logits and greedy ids, stored with the fixtures
-// (scripts/train/make_reference_fixtures.py, and make_transformer_fixtures.py, whose layers are
-// torch.nn's own).
+// (scripts/train/make_reference_fixtures.py, make_greedy_fixtures.py, and
+// make_transformer_fixtures.py, whose layers are torch.nn's own).
 #include "net_fixture.h"
+#include "stored.h"
 
 #include <cmath>
 
@@ -9,34 +10,6 @@ using namespace stet_test;
 
 namespace
 {
-
-class Expected
-{
-  public:
-    explicit Expected(const std::string &folder)
-    {
-        stet_error err{};
-        err.struct_size = sizeof err;
-        EXPECT_EQ(steti_safetensors_open((folder + "/expected.safetensors").c_str(), &st, &err),
-                  STET_OK)
-            << err.message;
-    }
-    ~Expected()
-    {
-        steti_safetensors_close(&st);
-    }
-    template <typename T> std::vector<T> get(const std::string &name) const
-    {
-        const steti_tensor *t = steti_safetensors_find(&st, name.c_str());
-        std::vector<T> v;
-        if (t != nullptr) {
-            v.resize(static_cast<size_t>(steti_tensor_count(t)));
-            std::memcpy(v.data(), t->data, v.size() * sizeof(T));
-        }
-        return v;
-    }
-    steti_safetensors st{};
-};
 
 struct Session {
     explicit Session(const Net &net)
@@ -95,7 +68,7 @@ TEST_P(Oracle, LogitsAgreeWithPyTorch)
     std::string folder = fixture(GetParam());
     Net net(folder);
     ASSERT_EQ(net.status, STET_OK) << net.err.message;
-    Expected expected(folder);
+    Stored expected(folder);
     for (int k = 0; k < 8; k++) {
         std::string i = std::to_string(k);
         auto src = expected.get<int32_t>("src_" + i), tgt = expected.get<int32_t>("tgt_" + i);
@@ -121,7 +94,7 @@ TEST_P(Oracle, SuffixPassEqualsStepwiseBitForBit)
         std::string folder = fixture(GetParam());
         Net net(folder, compute);
         ASSERT_EQ(net.status, STET_OK) << net.err.message;
-        Expected expected(folder);
+        Stored expected(folder);
         auto src = expected.get<int32_t>("src_3"), in = expected.get<int32_t>("greedy_7");
         Session s(net);
         int slot = s.encode(src), n = static_cast<int>(in.size());
@@ -147,7 +120,7 @@ TEST_P(Oracle, GreedyIdsAreThoseOfPyTorch)
     std::string folder = fixture(GetParam());
     Net net(folder);
     ASSERT_EQ(net.status, STET_OK) << net.err.message;
-    Expected expected(folder);
+    Stored expected(folder);
     for (int k = 0; k < 8; k++) {
         std::string i = std::to_string(k);
         auto src = expected.get<int32_t>("src_" + i), want = expected.get<int32_t>("greedy_" + i);
@@ -164,9 +137,31 @@ TEST_P(Oracle, GreedyIdsAreThoseOfPyTorch)
     }
 }
 
+TEST_P(Oracle, FiveHundredOutputsAreThoseOfPyTorch)
+{
+    std::string folder = fixture(GetParam());
+    Net net(folder);
+    ASSERT_EQ(net.status, STET_OK) << net.err.message;
+    Stored expected(folder, "greedy.safetensors");
+    auto sources = expected.lists("sources", "source_lengths");
+    auto want = expected.lists("outputs", "output_lengths");
+    auto limit = expected.get<int32_t>("limit");
+    ASSERT_EQ(sources.size(), 500u);
+    ASSERT_EQ(want.size(), 500u);
+    ASSERT_EQ(limit.size(), 1u);
+    auto got = decode(net, engine_options(&steti_draft_none, 0, 8, limit[0]), sources);
+    size_t wrong = 0;
+    for (size_t i = 0; i < sources.size(); i++) {
+        bool ended = want[i].size() < static_cast<size_t>(limit[0]);
+        wrong += got[i].ids != want[i] || got[i].finished != ended || got[i].status != STET_OK;
+    }
+    EXPECT_EQ(wrong, 0u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Fixtures, Oracle,
                          ::testing::Values("edgeformer-a", "edgeformer-b", "edgeformer-c",
-                                           "transformer-post", "transformer-pre",
-                                           "transformer-learned"));
+                                           "edgeformer-d", "transformer-post", "transformer-pre",
+                                           "transformer-learned", "transformer-mixed",
+                                           "transformer-narrow"));
 
 } // namespace

@@ -99,6 +99,45 @@ TEST(HfConfig, MbartMarianAndM2m)
     EXPECT_EQ(ids(n.src_prefix), Ids{40});
 }
 
+TEST(HfConfig, PegasusIsPreNormWithSinusoids)
+{
+    steti_spec s = good(bart_like("pegasus", ",\"scale_embedding\":true,\"normalize_before\":false,"
+                                             "\"activation_function\":\"relu\""));
+    EXPECT_TRUE(s.enc_pre_norm && s.dec_pre_norm && !s.embed_norm && s.tied_head && !s.forced_end);
+    EXPECT_EQ(s.positions, STETI_POS_SINUSOIDAL_2I);
+    EXPECT_EQ(s.position_offset, 0);
+    EXPECT_EQ(s.act, STETI_ACT_RELU);
+    EXPECT_FLOAT_EQ(s.embed_scale, 4.8989795f);
+    EXPECT_EQ(ids(s.src_prefix), Ids{});
+    EXPECT_EQ(ids(s.src_suffix), Ids{1});
+    EXPECT_EQ(ids(s.start), Ids{0});
+}
+
+TEST(HfConfig, TheTargetsLanguageStandsWhereTheFamilyWantsIt)
+{
+    steti_spec old = good(bart_like("mbart", ",\"decoder_start_token_id\":50"));
+    EXPECT_FALSE(steti_spec_wants_target(&old));
+    steti_spec_set_target_language(&old, 40);
+    EXPECT_EQ(ids(old.start), Ids{40});
+    steti_spec m = good(bart_like("m2m_100"));
+    EXPECT_TRUE(steti_spec_wants_target(&m));
+    steti_spec_set_target_language(&m, 40);
+    steti_spec_set_target_language(&m, 41);
+    EXPECT_EQ(ids(m.start), (Ids{2, 41}));
+    EXPECT_FALSE(steti_spec_wants_target(&m));
+    steti_spec n = good(bart_like("m2m_100", ",\"forced_bos_token_id\":60"));
+    EXPECT_FALSE(steti_spec_wants_target(&n));
+    const char text[] = "{\"tgt_lang\":\"de\",\"src_lang\":\"en\"}";
+    ASSERT_EQ(steti_spec_parse_tokenizer(text, sizeof text - 1, "/some/folder", &n, nullptr),
+              STET_OK);
+    EXPECT_STREQ(n.target_language, "de");
+    steti_spec o = good(bart_like("marian", ",\"pad_token_id\":99,\"decoder_start_token_id\":99"));
+    steti_spec_set_target_language(&o, 40);
+    steti_spec_set_target_language(&o, 41);
+    EXPECT_EQ(ids(o.src_prefix), Ids{41});
+    EXPECT_EQ(ids(o.start), Ids{99});
+}
+
 TEST(HfConfig, T5ScaleFollowsOldAndNewKeys)
 {
     struct {
@@ -110,6 +149,8 @@ TEST(HfConfig, T5ScaleFollowsOldAndNewKeys)
         {"t5", ",\"tie_word_embeddings\":true,\"scale_decoder_outputs\":false", false},
         {"t5", ",\"tie_word_embeddings\":false,\"scale_decoder_outputs\":true", true},
         {"mt5", "", false},
+        {"umt5", "", true},
+        {"umt5", ",\"tie_word_embeddings\":false", false},
         {"mt5", ",\"tie_word_embeddings\":true", false},
     };
     for (const auto &c : cases) {
@@ -121,7 +162,10 @@ TEST(HfConfig, T5ScaleFollowsOldAndNewKeys)
 
 TEST(HfConfig, T5ShapesAndActivations)
 {
-    steti_spec s = good(t5_like("t5", ",\"num_decoder_layers\":5"));
+    steti_spec s = good(t5_like("umt5"));
+    EXPECT_TRUE(s.rel_every_layer && s.ffn_gated && s.act == STETI_ACT_GELU_TANH);
+    s = good(t5_like("t5", ",\"num_decoder_layers\":5"));
+    EXPECT_FALSE(s.rel_every_layer);
     EXPECT_TRUE(s.enc_layers == 3 && s.dec_layers == 5 && s.enc_head_dim == 6 && s.dec_heads == 4);
     EXPECT_TRUE(s.norm == STETI_NORM_RMS && s.unscaled_queries && s.enc_pre_norm && s.dec_pre_norm);
     EXPECT_EQ(ids(s.start), Ids{0}) << "the padding";
@@ -166,8 +210,8 @@ TEST(HfConfig, WhatCannotBeRunIsRefused)
     } const cases[] = {
         {bart_like("mbart"), nullptr, "decoder_start_token_id: is missing"},
         {bart_like("marian"), nullptr, "the usual one is not a token"},
-        {bart_like("pegasus"), nullptr, "m2m_100, t5, mt5"},
-        {t5_like("umt5"), nullptr, "model_type"},
+        {bart_like("pegasus_x"), nullptr, "m2m_100, pegasus, t5, mt5"},
+        {t5_like("longt5"), nullptr, "model_type"},
         {bart_like("bart", ",\"d_model\":25"), nullptr, "duplicate"},
         {bart_like("bart", ",\"max_position_embeddings\":0"), nullptr, "max_position_embeddings"},
         {bart_like("marian", ",\"share_encoder_decoder_embeddings\":false"), nullptr,

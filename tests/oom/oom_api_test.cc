@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "model_folder.h"
+
 extern "C" {
 #include "stet.h"
 }
@@ -91,6 +93,34 @@ TEST(OutOfMemoryApi, CorrectBatch)
     }
     stet_engine_destroy(g);
     stet_model_release(m);
+}
+
+// stet.json, tasks, an engine's prompt and a request's.
+TEST(OutOfMemoryApi, Prompts)
+{
+    ModelFolder changed("edgeformer-a");
+    write_text(changed.path + "/stet.json", "{\"prompt\":\"ba ce: \",\"min_edit_score\":-5}");
+    changed.set("task_specific_params", "{\"a\":{\"prefix\":\"di \"}}");
+    changed.save();
+    const stet_option task[] = {{"task", "a"}, {"max_decoding_length", "24"}};
+    fail_every_allocation("the life of a prompt", [&] {
+        stet_model *m = nullptr;
+        stet_engine *g = nullptr;
+        stet_result *out = nullptr;
+        stet_request r{};
+        r.struct_size = sizeof r;
+        r.text = "bace difo";
+        r.len = 9;
+        r.prompt = "guha: ";
+        stet_status st = stet_model_load(changed.path.c_str(), model_options, 2, &m, nullptr);
+        st = st == STET_OK ? stet_engine_create(m, task, 2, &g, nullptr) : st;
+        st = st == STET_OK ? stet_correct_batch(g, &r, 1, &out, nullptr, nullptr) : st;
+        EXPECT_EQ(st == STET_OK, out != nullptr);
+        stet_result_release(out);
+        stet_engine_destroy(g);
+        stet_model_release(m);
+        return st;
+    });
 }
 
 TEST(OutOfMemoryApi, Inspect)

@@ -6,11 +6,10 @@
 #include <vector>
 
 #include "net_fixture.h"
+#include "stored.h"
 
 namespace stet_test
 {
-
-using Ids = std::vector<int32_t>;
 
 // Tokens of an output in these folders, the end of the sentence included, unless the folder says.
 constexpr int HF_MAX_OUT = 9;
@@ -19,53 +18,6 @@ inline int most_out(const steti_spec &spec)
 {
     return spec.generation.max_out > 0 ? spec.generation.max_out : HF_MAX_OUT;
 }
-
-class Stored
-{
-  public:
-    explicit Stored(const std::string &folder)
-    {
-        stet_error err{};
-        err.struct_size = sizeof err;
-        EXPECT_EQ(steti_safetensors_open((folder + "/expected.safetensors").c_str(), &st, &err),
-                  STET_OK)
-            << err.message;
-    }
-    ~Stored()
-    {
-        steti_safetensors_close(&st);
-    }
-    template <typename T> std::vector<T> get(const std::string &name) const
-    {
-        const steti_tensor *t = steti_safetensors_find(&st, name.c_str());
-        std::vector<T> v(t != nullptr ? static_cast<size_t>(steti_tensor_count(t)) : 0);
-        if (!v.empty()) {
-            std::memcpy(v.data(), t->data, v.size() * sizeof(T));
-        }
-        return v;
-    }
-    // Lists of ids that stand one after the other, in one byte each, or in two.
-    std::vector<Ids> lists(const std::string &ids, const std::string &lengths) const
-    {
-        const steti_tensor *t = steti_safetensors_find(&st, ids.c_str());
-        auto bytes = get<uint8_t>(ids), n = get<uint8_t>(lengths);
-        Ids flat(bytes.begin(), bytes.end());
-        if (t != nullptr && t->dtype == STETI_I16) {
-            auto wide = get<int16_t>(ids);
-            flat.assign(wide.begin(), wide.end());
-        }
-        std::vector<Ids> out;
-        size_t at = 0;
-        for (uint8_t len : n) {
-            out.emplace_back(flat.begin() + static_cast<long>(at),
-                             flat.begin() + static_cast<long>(at) + len);
-            at += len;
-        }
-        EXPECT_EQ(at, flat.size());
-        return out;
-    }
-    steti_safetensors st{};
-};
 
 // A folder with the languages that its expected outputs were made for.
 struct Folder {

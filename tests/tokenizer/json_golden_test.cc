@@ -1,32 +1,10 @@
 // tokenizer.json files against the reference library's own answers (scripts/make_json_fixtures.py).
 #include "tokenizer_support.h"
 
-#include <cstdio>
 #include <random>
 
 namespace
 {
-
-// FNV-1a, as the fixtures have it.
-std::string hash_of(const std::string &s)
-{
-    uint32_t h = 0x811C9DC5u;
-    char text[16];
-    for (char c : s) {
-        h = (h ^ static_cast<unsigned char>(c)) * 0x01000193u;
-    }
-    snprintf(text, sizeof text, "%08x", h);
-    return text;
-}
-
-std::string join(const std::vector<int32_t> &ids)
-{
-    std::string out;
-    for (int32_t id : ids) {
-        out += (out.empty() ? "" : " ") + std::to_string(id);
-    }
-    return out;
-}
 
 const char *const kFiles[] = {"bpe_gpt2", "bpe_bart", "bpe_prefix", "bpe_marks",
                               "uni_t5",   "uni_xlmr", "uni_first"};

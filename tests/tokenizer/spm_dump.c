@@ -2,10 +2,12 @@
  * scripts/compare_tokenizer.py. MODEL is a SentencePiece file, a tokenizer.json or a folder.
  *
  *   spm_dump [--records] [--full] MODEL < texts > ids
+ *   spm_dump --ids MODEL < ids > texts
  *
  * A text is a line, or with --records its length in decimal, a line end, its bytes and a line end.
  * Output, a line for each text: the ids; with --full also, after tabs, begin:end of each piece, the
- * decoded text in hexadecimal digits, and where each piece ends in it. */
+ * decoded text in hexadecimal digits, and where each piece ends in it. With --ids a line holds ids,
+ * and what comes out is the text that they are decoded to, in hexadecimal digits. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +51,13 @@ static int read_line(struct input *in)
     return 1;
 }
 
+static void print_hex(const struct steti_buf *text)
+{
+    for (size_t i = 0; i < text->len; i++) {
+        printf("%02x", (unsigned char)text->data[i]);
+    }
+}
+
 static stet_status print_full(const struct steti_tokenizer *t, const struct steti_pieces *p,
                               stet_error *err)
 {
@@ -68,9 +77,7 @@ static stet_status print_full(const struct steti_tokenizer *t, const struct stet
         st = steti_tokenizer_decode(t, ids, p->len, &text, ends, err);
     }
     putchar('\t');
-    for (size_t i = 0; i < text.len; i++) {
-        printf("%02x", (unsigned char)text.data[i]);
-    }
+    print_hex(&text);
     putchar('\t');
     for (size_t i = 0; st == STET_OK && i < p->len; i++) {
         printf("%s%u", i > 0 ? " " : "", ends[i]);
@@ -79,6 +86,45 @@ static stet_status print_full(const struct steti_tokenizer *t, const struct stet
     free(ends);
     steti_buf_free(&text);
     return st;
+}
+
+static stet_status print_text(const struct steti_tokenizer *t, const char *line, stet_error *err)
+{
+    size_t n = 0;
+    int32_t *ids = malloc((strlen(line) / 2 + 1) * sizeof *ids);
+    struct steti_buf text;
+    stet_status st = STET_E_NOMEM;
+    steti_buf_init(&text);
+    for (char *end; ids != NULL; line = end) {
+        long id = strtol(line, &end, 10);
+        if (end == line) {
+            break;
+        }
+        ids[n++] = (int32_t)id;
+    }
+    if (ids != NULL) {
+        st = steti_tokenizer_decode(t, ids, n, &text, NULL, err);
+    }
+    print_hex(&text);
+    putchar('\n');
+    free(ids);
+    steti_buf_free(&text);
+    return st;
+}
+
+static int run_ids(const struct steti_tokenizer *t)
+{
+    struct input in = {NULL, 0, 0};
+    stet_error err = {.struct_size = sizeof err};
+    stet_status st = STET_OK;
+    while (st == STET_OK && read_line(&in)) {
+        st = print_text(t, in.data, &err);
+    }
+    if (st != STET_OK) {
+        fprintf(stderr, "%s\n", err.message);
+    }
+    free(in.data);
+    return st == STET_OK ? 0 : 2;
 }
 
 static int run(const struct steti_tokenizer *t, int records, int full)
@@ -128,20 +174,21 @@ int main(int argc, char **argv)
 {
     struct steti_tokenizer *t = NULL;
     stet_error err = {.struct_size = sizeof err};
-    int records = 0, full = 0, rc, i = 1;
+    int records = 0, full = 0, ids = 0, rc, i = 1;
     for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
         records |= strcmp(argv[i], "--records") == 0;
         full |= strcmp(argv[i], "--full") == 0;
+        ids |= strcmp(argv[i], "--ids") == 0;
     }
     if (i + 1 != argc) {
-        fprintf(stderr, "usage: spm_dump [--records] [--full] MODEL < texts\n");
+        fprintf(stderr, "usage: spm_dump [--records] [--full] | --ids MODEL < texts\n");
         return 1;
     }
     if (open_model(argv[i], &t, &err) != STET_OK) {
         fprintf(stderr, "%s\n", err.message);
         return 2;
     }
-    rc = run(t, records, full);
+    rc = ids ? run_ids(t) : run(t, records, full);
     steti_tokenizer_close(t);
     return rc;
 }

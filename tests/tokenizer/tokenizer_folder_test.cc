@@ -287,7 +287,7 @@ TEST_F(Folder, FairseqIdsAreOneMore)
     t = nullptr;
     expect_mapped(k, plain, ids);
     EXPECT_EQ(k.decode({1026, 1001, 0}), ""); // a language
-    put("config.json", R"({"model_type":"pegasus"})");
+    put("config.json", R"({"model_type":"bigbird_pegasus"})");
     EXPECT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_E_MODEL);
     EXPECT_NE(std::string(err.message).find("pegasus"), std::string::npos) << err.message;
     put("config.json", R"({"model_type":"m2m_100"})");
@@ -339,6 +339,62 @@ TEST_F(Folder, OpeningRenumberedPiecesSurvivesEveryFailedAllocation)
     put("target.spm", read_file(fixture("bpe_identity.model")));
     put("vocab.json", R"({"</s>":0,"<unk>":1,"a":2})");
     fail_each_allocation(true, open);
+    ASSERT_EQ(open(), STET_OK);
+    ASSERT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_OK);
+    fail_each_allocation(false, [&] { // with letters that have to be looked up
+        steti_pieces p = {};
+        std::string text = "a \u4e2d b";
+        stet_status st = steti_tokenizer_encode(t, text.data(), text.size(), &p, &err);
+        EXPECT_EQ(p.len > 0, st == STET_OK);
+        steti_pieces_free(&p);
+        return st;
+    });
+    unlink((path + "/vocab.json").c_str());
+    put("spiece.model", read_file(fixture("uni_rules.model")));
+    put("config.json", R"({"model_type":"pegasus"})");
+    fail_each_allocation(false, open);
+}
+
+TEST_F(Folder, PegasusIdsAreMoreByTheOffset)
+{
+    Tokenizer plain(read_file(fixture("uni_rules.model")));
+    put("spiece.model", read_file(fixture("uni_rules.model")));
+    for (int32_t offset : {103, 0, 7}) {
+        std::vector<int32_t> ids = {0, 1};
+        for (int32_t id = 2; id < steti_tokenizer_vocab_size(plain.t); id++) {
+            ids.push_back(id + offset);
+        }
+        put("config.json", R"({"model_type":"pegasus"})");
+        put("tokenizer_config.json",
+            offset == 103 ? "{}" : "{\"offset\":" + std::to_string(offset) + "}");
+        ASSERT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_OK) << err.message;
+        EXPECT_STREQ(steti_tokenizer_kind(t), "sentencepiece of pegasus");
+        Tokenizer k(t);
+        t = nullptr;
+        expect_mapped(k, plain, ids);
+        EXPECT_EQ(k.decode({0, 1, 2 + offset / 2}).empty(), offset != 0) << "only of pretraining";
+    }
+    put("tokenizer_config.json", R"({"offset":100001})");
+    EXPECT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_E_MODEL);
+    EXPECT_NE(std::string(err.message).find("offset"), std::string::npos) << err.message;
+    put("spiece.model", read_file(fixture("bpe_identity.model")));
+    put("tokenizer_config.json", "{}");
+    EXPECT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_E_MODEL);
+    EXPECT_NE(std::string(err.message).find("<pad>"), std::string::npos) << err.message;
+}
+
+TEST_F(Folder, ALetterOfTheOtherLanguageIsFoundByItsText)
+{
+    Tokenizer plain(read_file(fixture("uni_identity.model")));
+    put("source.spm", read_file(fixture("uni_identity.model")));
+    put("target.spm", read_file(fixture("uni_identity.model")));
+    put("vocab.json", "{\"</s>\":0,\"<unk>\":1,\"\u4e2d\":2,\"\u4e2d\u6587\":3,\"x\":4}");
+    ASSERT_EQ(steti_tokenizer_open(path.c_str(), &t, &err), STET_OK) << err.message;
+    Tokenizer k(t);
+    t = nullptr;
+    EXPECT_EQ(k.ids("\u4e2dx\u4e2d\u6587x\u6587x</s>").front(), 2);
+    EXPECT_EQ(k.ids("x\u4e2d\u6587x\u6587"), (std::vector<int32_t>{4, 3, 4, 1}));
+    EXPECT_EQ(k.ids("x\u6587x\u4e2d\u6587\u4e2d"), (std::vector<int32_t>{4, 1, 4, 1}));
 }
 
 } // namespace

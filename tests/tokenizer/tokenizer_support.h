@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -71,6 +72,27 @@ inline std::vector<std::string> lines_of(const std::string &name)
     std::vector<std::string> lines = split(read_file(fixture(name)), '\n');
     lines.pop_back(); // the file ends with a line end
     return lines;
+}
+
+// FNV-1a, as the fixtures have it.
+inline std::string hash_of(const std::string &s)
+{
+    uint32_t h = 0x811C9DC5u;
+    char text[16];
+    for (char c : s) {
+        h = (h ^ static_cast<unsigned char>(c)) * 0x01000193u;
+    }
+    snprintf(text, sizeof text, "%08x", h);
+    return text;
+}
+
+inline std::string join(const std::vector<int32_t> &ids)
+{
+    std::string out;
+    for (int32_t id : ids) {
+        out += (out.empty() ? "" : " ") + std::to_string(id);
+    }
+    return out;
 }
 
 // A SentencePiece file, or a tokenizer.json: what begins with a brace.

@@ -1,0 +1,116 @@
+/* An instruction to the model ("grammar: ") in front of every sentence: where it is kept, and where
+ * it ends among the tokens. */
+#include <string.h>
+
+#include "alloc.h"
+#include "engine_state.h"
+#include "utf8.h"
+
+stet_status api_check_prompt(const char *what, const char *prompt, stet_error *err)
+{
+    size_t n = strnlen(prompt, STETI_PROMPT_MAX + 1);
+    if (n > STETI_PROMPT_MAX) {
+        return steti_fail(err, STET_E_INVALID, "%s: more than %d bytes", what, STETI_PROMPT_MAX);
+    }
+    return steti_utf8_valid_prefix(prompt, n) == n
+               ? STET_OK
+               : steti_fail(err, STET_E_INVALID, "%s: is not valid UTF-8", what);
+}
+
+static size_t own_bytes(const struct api_options *o)
+{
+    return o->prompt != NULL ? strlen(o->prompt) + 1 : 1;
+}
+
+size_t engine_prompt_bytes(const struct api_options *o)
+{
+    return own_bytes(o) + STETI_PROMPT_MAX + PART_BYTES * (size_t)o->max_input;
+}
+
+/* A prompt leaves room for a text, or every text would pass unchanged. */
+static stet_status check_room(stet_engine *g, stet_error *err)
+{
+    size_t most = (size_t)g->options.max_input, n;
+    if (g->prompt_len == 0) {
+        return STET_OK;
+    }
+    STETI_TRY(
+        steti_tokenizer_encode(g->model->tokenizer, g->prompt, g->prompt_len, &g->pieces, err));
+    n = g->pieces.len;
+    steti_pieces_free(&g->pieces);
+    return n + API_LEAST_ROOM <= most
+               ? STET_OK
+               : steti_fail(err, STET_E_INVALID,
+                            "option prompt: it has %zu tokens, max_input_length is %zu and must "
+                            "leave %d",
+                            n, most, API_LEAST_ROOM);
+}
+
+stet_status engine_prompt_open(stet_engine *g, stet_error *err)
+{
+    size_t own = own_bytes(&g->options), bytes = engine_prompt_bytes(&g->options);
+    g->prompt = steti_malloc(bytes);
+    if (g->prompt == NULL) {
+        return steti_fail_nomem(err, "the engine's prompt", bytes);
+    }
+    memcpy(g->prompt, g->options.prompt != NULL ? g->options.prompt : "", own);
+    g->prompt_len = own - 1;
+    g->joined = g->prompt + own;
+    g->options.prompt = g->prompt; /* the caller's string is his */
+    g->options.task = NULL;
+    return check_room(g, err);
+}
+
+void engine_prompt_close(stet_engine *g)
+{
+    steti_free(g->prompt);
+}
+
+const char *engine_prompt_join(const stet_engine *g, const struct api_request *r, const char *text,
+                               size_t n, size_t *prompt_len)
+{
+    const char *prompt = r->has_prompt ? r->result->prompt.data : g->prompt;
+    *prompt_len = r->has_prompt ? r->result->prompt.len : g->prompt_len;
+    if (*prompt_len == 0) {
+        return text;
+    }
+    memcpy(g->joined, prompt, *prompt_len);
+    memcpy(g->joined + *prompt_len, text, n);
+    return g->joined;
+}
+
+static int is_space(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        uint32_t cp;
+        int k = steti_utf8_decode(s + i, n - i, &cp);
+        if (k <= 0 || !steti_cp_is_space(cp)) {
+            return 0;
+        }
+        i += (size_t)k;
+    }
+    return 1;
+}
+
+/* 1 if a piece that begins in the prompt begins the text's first word: " She", or the mark of a
+ * word alone. Models write the same piece at the beginning of an output. */
+static int begins_the_text(const stet_engine *g, const struct steti_piece *p, const char *text,
+                           size_t len)
+{
+    struct steti_piece_info info;
+    if (p->end < len || !is_space(text + p->begin, len - p->begin)) {
+        return 0;
+    }
+    steti_tokenizer_piece_info(g->model->tokenizer, p->id, &info);
+    return p->end > len || (info.begins_word && info.len == 0);
+}
+
+size_t engine_prompt_count(const stet_engine *g, const struct steti_pieces *p, const char *text,
+                           size_t len)
+{
+    size_t n = 0;
+    while (n < p->len && p->data[n].begin < len) {
+        n++;
+    }
+    return n > 0 && begins_the_text(g, &p->data[n - 1], text, len) ? n - 1 : n;
+}
