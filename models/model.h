@@ -22,7 +22,7 @@ struct steti_model;
 struct steti_model_options {
     const struct steti_backend_ops *ops;
     struct steti_backend *backend; /* packs the weights; must outlive the model */
-    enum steti_dtype compute;      /* STETI_F32 or STETI_I8 */
+    enum steti_dtype compute;      /* STETI_F32, STETI_I8; STETI_BF16 where the backend has it */
     int max_positions;             /* rows of the position table to keep; 0 = all the spec has */
     /* NULL, or [steti_weights_count]: receives what each tensor is for, enum steti_weight_use */
     uint8_t *uses;

@@ -54,6 +54,8 @@ ONLY_IN = {
 CUDA_HEADER = re.compile(r"^(cuda|cublas|cudnn|cufft|curand|cusparse|nvrtc|nvtx|nccl"
                          r"|(.*/)?cuda\.h|cuComplex|nvml|nvJitLink|nvToolsExt|crt/|thrust/|cutlass/|cute/"
                          r"|cooperative_groups|mma\.h|cub/)")
+# The only host file that sees CUDA's headers; kernels get what they need from nvcc.
+CUDA_HOST_FILE = "cuda/runtime_cudart.c"
 # Names that may occur in several folders.
 REPEATED_NAMES = re.compile(
     r"^(README\.md|ATTRIBUTION\.md|CMakeLists\.txt|__init__\.py|requirements\.txt|.*\.out)$")
@@ -90,8 +92,11 @@ def check_names(paths):
 
 def include_problem(path, layer, header, where, quoted):
     """What is wrong with one #include, or None. where: the header's path in the tree, or None."""
-    if CUDA_HEADER.match(header) and layer != "cuda":
-        return f"includes the CUDA header {header}; only cuda/ may"
+    if CUDA_HEADER.match(header) and where is None:
+        if layer != "cuda":
+            return f"includes the CUDA header {header}; only cuda/ may"
+        if path != CUDA_HOST_FILE:
+            return f"includes the CUDA header {header}; only {CUDA_HOST_FILE} may"
     name = os.path.basename(header)
     if layer in LOOSE:
         if where and layer_of(where) in LOOSE and layer_of(where) != layer:
@@ -174,6 +179,12 @@ SELF_TEST = [
     ("host/api/backends_too.c", "#include <dlfcn.h>\n", "only host/backend/plugin_load.c may"),
     ("host/api/driver.c", "#include <nvml.h>\n", "only cuda/ may"),
     ("host/backend/vendor.h", "#include <x86_64-linux/cuda.h>\n", "only cuda/ may"),
+    ("cuda/runtime_cudart.c", "#include <cuda_runtime_api.h>\n", None),
+    ("cuda/cuda_thing.h", "\n", None),
+    ("tests/one/own_test.cc", '#include "cuda_thing.h"\n', None),
+    ("cuda/cuda_op.c", "#include <cuda_runtime_api.h>\n", "only cuda/runtime_cudart.c may"),
+    ("cuda/kernel.cu", "#include <cuda_bf16.h>\n", "only cuda/runtime_cudart.c may"),
+    ("host/engine/dev.c", '#include "cuda_thing.h"\n', "host/engine may include"),
     ("host/kv/lost.c", '#include "nowhere.h"\n', "not in the tree"),
     ("host/weights/js.c", "#include <jansson.h>\n", "only host/base/json.c may"),
     ("perf/bench_x.c", '#include "support_x.h"\n', "may not see tests/"),

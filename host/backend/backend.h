@@ -10,7 +10,8 @@
  *  1. Matrix products: each output element is summed over K in one fixed order, whatever the shape
  *     of the call. int8: activations are quantised per row to [-127, 127] with scale amax / 127
  *     (round half to even), integer sums are exact, and the result is (float)sum * (row_scale *
- *     weight_scale) + bias.
+ *     weight_scale) + bias. bf16: activations are rounded to bfloat16 (half to even), sums are
+ *     float32.
  *  2. Attention: keys are taken by ascending position; K and V are always read back from memory. A
  *     score is scale * sum, rounded, then plus bias.
  *  3. Norms and softmax: one fixed reduction tree per row.
@@ -188,10 +189,12 @@ struct steti_backend_ops {
     stet_status (*copy)(struct steti_backend *b, void *dst, const void *src, size_t bytes,
                         stet_error *err);
 
-    /* Makes a matrix from a row-major host tensor [n_out, n_in]. compute is STETI_F32 or STETI_I8.
+    /* Makes a matrix from a row-major host tensor [n_out, n_in]. compute is STETI_F32, STETI_I8 or,
+     * where the backend has it (else STET_E_INVALID), STETI_BF16.
      *   source F32, F16, BF16 -> F32 (widened) or I8 (quantised per output row: scale amax / 127,
      *   round half to even)
      *   source I8 with scale [n_out] (F32) -> I8 as it is, or F32 (value * scale)
+     *   any -> BF16 (its F32 rounded half to even; must be finite)
      * `src` and `scale` are not needed after the call. n_in and n_out: any value >= 1. */
     stet_status (*pack_matrix)(struct steti_backend *b, const struct steti_tensor *src,
                                const struct steti_tensor *scale, enum steti_dtype compute,

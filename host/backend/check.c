@@ -49,8 +49,9 @@ stet_status steti_check_pack(const struct steti_tensor *src, const struct steti_
                           "pack_matrix: type %s is not supported: expected F32, F16, BF16 or I8",
                           steti_dtype_name(src->dtype));
     }
-    if (compute != STETI_F32 && compute != STETI_I8) {
-        return steti_fail(err, STET_E_INVALID, "pack_matrix: compute type %s: expected F32 or I8",
+    if (compute != STETI_F32 && compute != STETI_I8 && compute != STETI_BF16) {
+        return steti_fail(err, STET_E_INVALID,
+                          "pack_matrix: compute type %s: expected F32, I8 or BF16",
                           steti_dtype_name(compute));
     }
     if (compute == STETI_I8 && src->shape[1] > STETI_I8_MAX_IN) {

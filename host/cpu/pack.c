@@ -188,6 +188,10 @@ stet_status steti_cpu_pack_matrix(struct steti_backend *b, const struct steti_te
     stet_status st;
     *out = NULL;
     STETI_TRY(steti_check_pack(src, scale, compute, err));
+    if (compute == STETI_BF16) {
+        return steti_fail(err, STET_E_INVALID,
+                          "pack_matrix: the processor does not compute in BF16: use F32 or I8");
+    }
     j.scale = scale != NULL ? scale->data : NULL;
     STETI_TRY(new_matrix((int)src->shape[0], (int)src->shape[1], compute, &j.m, err));
     st = run_pack(b, &j, err);

@@ -325,12 +325,11 @@ TEST_P(OpTest, ManyPartsEqualOneAtATime)
 TEST_P(OpTest, LimitsAndBadArguments)
 {
     Backend be(GetParam(), 1);
-    float buf[64] = {};
     steti_linear_part part = {};
     part.w = be.Pack(std::vector<float>(16 * 4, 1.0f), 16, 4, STETI_F32);
     part.out = be.Up(std::vector<float>(64));
     part.ld_out = 16;
-    steti_linear_params p = {1, 4, buf, 1, &part};
+    steti_linear_params p = {1, 4, be.Up(std::vector<float>(64)), 1, &part};
     auto run = [&] { return be.ops->linear(be.b, &p, &be.err); };
     EXPECT_EQ(run(), STET_E_INVALID) << "nothing is reserved";
     be.Reserve(2, 8, 1);

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <dlfcn.h>
+
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -20,11 +22,14 @@ extern "C" {
 #include "cpu_backend.h"
 }
 
+#include "shim_device.h"
+
 struct Target {
     std::string name;
     const steti_backend_ops *ops;
     const char *isa;
     bool same_bits_as_portable;
+    bool has_threads = true;
 };
 
 inline stet_error NewError()
@@ -112,7 +117,35 @@ inline Target PortableTarget()
     return {"cpu_portable", steti_cpu_backend(), "portable", true};
 }
 
-/* Every instruction set that this machine has. */
+/* The CUDA backend on fibers: with the numbers of the plug-in, whose sums have the CPU backend's
+ * order where n_in is within a chunk, and with short chunks that change schedules at 9 rows. */
+inline std::vector<Target> ShimTargets()
+{
+    return {{"cuda_shim", stet_shim::ops(), nullptr, true, false},
+            {"cuda_shim_small_chunks", stet_shim::ops_small_chunks(), nullptr, false, false}};
+}
+
+/* The CUDA plug-in's table, where it was built and the machine has a device for it; else NULL. */
+inline const steti_backend_ops *CudaPlugin()
+{
+    const steti_backend_ops *ops = nullptr;
+#ifdef STET_CUDA_PLUGIN
+    void *lib = dlopen(STET_CUDA_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+    auto entry =
+        lib == nullptr
+            ? nullptr
+            : reinterpret_cast<const steti_backend_ops *(*)()>(dlsym(lib, "steti_backend_plugin"));
+    steti_backend_options o = {1, nullptr, 0};
+    steti_backend *b = nullptr;
+    if (entry != nullptr && entry()->open(&o, &b, nullptr) == STET_OK) {
+        ops = entry();
+        ops->close(b);
+    }
+#endif
+    return ops;
+}
+
+/* Every instruction set that this machine has, the CUDA backend on fibers, and a CUDA device. */
 inline std::vector<Target> Targets()
 {
     std::vector<Target> all;
@@ -123,6 +156,12 @@ inline std::vector<Target> Targets()
             steti_cpu_backend()->close(b);
             all.push_back({std::string("cpu_") + isa, steti_cpu_backend(), isa, true});
         }
+    }
+    for (const Target &t : ShimTargets()) {
+        all.push_back(t);
+    }
+    if (CudaPlugin() != nullptr) {
+        all.push_back({"cuda", CudaPlugin(), nullptr, true, false});
     }
     return all;
 }

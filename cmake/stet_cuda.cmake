@@ -1,0 +1,28 @@
+# Sets STET_CUDA_BUILD: whether the CUDA plug-in is built. AUTO builds it where a toolkit is found and nothing is
+# instrumented: kernels cannot be, and the plug-in's host code is tested without it.
+set(STET_CUDA_BUILD OFF)
+if(STET_CUDA STREQUAL "AUTO" AND (STET_SANITIZE OR STET_BUILD_FUZZERS))
+  message(STATUS "CUDA plug-in: not built with sanitizers")
+elseif(STET_CUDA)
+  include(CheckLanguage)
+  if(NOT CMAKE_CUDA_COMPILER AND EXISTS /usr/local/cuda/bin/nvcc)
+    set(CMAKE_CUDA_COMPILER /usr/local/cuda/bin/nvcc)
+  endif()
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80) # for the compiler test; the target has its own
+  endif()
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    enable_language(CUDA)
+    find_package(CUDAToolkit 12.4)
+  endif()
+  if(CUDAToolkit_FOUND AND TARGET CUDA::cudart)
+    set(STET_CUDA_BUILD ON)
+    message(STATUS "CUDA plug-in: built with ${CMAKE_CUDA_COMPILER}")
+  elseif(STET_CUDA STREQUAL "AUTO")
+    message(STATUS "CUDA plug-in: not built, no CUDA toolkit 12.4 or newer was found")
+  else()
+    message(FATAL_ERROR "STET_CUDA=ON, but no CUDA toolkit 12.4 or newer was found: put nvcc on PATH or set "
+      "CMAKE_CUDA_COMPILER")
+  endif()
+endif()

@@ -1,0 +1,172 @@
+/* cuda_kernels.h - the kernels and their arguments, as C and as CUDA.
+ *
+ * Every kernel takes one struct by value. All pointers in it are device pointers. README.md has a
+ * table of what each one does, with its launch configuration.
+ */
+#ifndef STETI_CUDA_KERNELS_H
+#define STETI_CUDA_KERNELS_H
+
+#include <stdint.h>
+
+/* name of the kernel without steti_cuda_, its argument */
+#define STETI_CUDA_KERNEL_MAP(XX)                                                                  \
+    XX(embed, steti_cuda_embed_args)                                                               \
+    XX(norm, steti_cuda_norm_args)                                                                 \
+    XX(quantize, steti_cuda_quantize_args)                                                         \
+    XX(narrow, steti_cuda_narrow_args)                                                             \
+    XX(linear_f32_serial, steti_cuda_linear_args)                                                  \
+    XX(linear_f32_chunked, steti_cuda_linear_args)                                                 \
+    XX(linear_i8_serial, steti_cuda_linear_args)                                                   \
+    XX(linear_i8_chunked, steti_cuda_linear_args)                                                  \
+    XX(linear_bf16_serial, steti_cuda_linear_args)                                                 \
+    XX(linear_bf16_chunked, steti_cuda_linear_args)                                                \
+    XX(attention, steti_cuda_attention_args)                                                       \
+    XX(argmax_f32, steti_cuda_argmax_args)                                                         \
+    XX(argmax_i8, steti_cuda_argmax_args)                                                          \
+    XX(argmax_bf16, steti_cuda_argmax_args)                                                        \
+    XX(argmax_merge, steti_cuda_argmax_args)
+
+enum steti_cuda_kernel {
+#define STETI_CUDA_KERNEL_ENUM(name, args) STETI_CUDA_##name,
+    STETI_CUDA_KERNEL_MAP(STETI_CUDA_KERNEL_ENUM)
+#undef STETI_CUDA_KERNEL_ENUM
+        STETI_CUDA_KERNEL_COUNT
+};
+
+/* Weights, the outputs cut into panels (the last one filled with zeros).
+ *   F32: panels of 32 outputs, values[panel][k][32]
+ *   I8:  panels of 16 outputs, k in steps of 32 (filled with zeros):
+ *        values[panel][step][lane][16 bytes], the fragments of DEV_MMA_S8
+ *   BF16: the same with steps of 16, for DEV_MMA_BF16 */
+#define STETI_CUDA_PANEL_F32 32
+#define STETI_CUDA_PANEL_MMA 16
+#define STETI_CUDA_STEP_I8 32
+#define STETI_CUDA_STEP_BF16 16
+#define STETI_CUDA_STEP_BYTES 512
+enum steti_cuda_type { STETI_CUDA_F32, STETI_CUDA_I8, STETI_CUDA_BF16 };
+struct steti_cuda_weights {
+    const void *values;
+    const float *scale; /* I8: [n_out, filled up to whole panels] */
+    int32_t n_out, n_in;
+    int32_t type; /* enum steti_cuda_type */
+    int32_t zero; /* as in the other structs: no padding, tests look at every word for pointers */
+};
+
+struct steti_cuda_embed_args {
+    struct steti_cuda_weights table;
+    const int32_t *ids, *pos; /* [n_rows] */
+    const float *positions;   /* [max_pos, d] or NULL */
+    float *out;               /* [n_rows, d] */
+    float scale;
+    int32_t d;
+};
+
+struct steti_cuda_norm_args {
+    const float *x, *residual, *gamma, *beta; /* residual and beta may be NULL */
+    float *out;
+    float eps;
+    int32_t n_rows, d, is_rms;
+};
+
+/* One quantised row: bytes with stride ld_q, zeros behind n_in up to a multiple of 64. */
+struct steti_cuda_quantize_args {
+    const float *x; /* [n_rows, n_in] */
+    int8_t *q;      /* [n_rows, ld_q] */
+    float *scale;   /* [n_rows] */
+    int64_t ld_q;
+    int32_t n_rows, n_in;
+};
+
+/* Rows rounded to bfloat16 (ties to even), zeros behind n_in up to a multiple of 64. */
+struct steti_cuda_narrow_args {
+    const float *x; /* [n_rows, n_in] */
+    uint16_t *h;    /* [n_rows, ld_h] */
+    int64_t ld_h;
+    int32_t n_rows, n_in;
+};
+
+/* See struct steti_linear_part. */
+struct steti_cuda_linear_part {
+    struct steti_cuda_weights w;
+    const float *bias, *factor, *residual;
+    float *out;
+    const int32_t *row_map;
+    int64_t ld_factor, ld_residual, ld_out;
+    int32_t act;
+    int32_t panel_end; /* panels of this part and of those before it */
+};
+
+/* All parts have one type of weights. Sums are made in chunks of `chunk` inputs: each from 0 in
+ * ascending order, then added in ascending order; a multiple of 16. */
+#define STETI_CUDA_PARTS 8
+struct steti_cuda_linear_args {
+    const float *x;    /* F32: [n_rows, n_in] */
+    const int8_t *q;   /* I8: [n_rows, ld_q] */
+    const uint16_t *h; /* BF16: [n_rows, ld_q] */
+    const float *row_scale;
+    int64_t ld_q;
+    int32_t n_rows, n_in, chunk, n_parts;
+    struct steti_cuda_linear_part part[STETI_CUDA_PARTS];
+};
+
+struct steti_cuda_attention_args {
+    const float *q, *k, *v;
+    const int32_t *key_begin, *key_count, *tail_begin, *tail_count; /* tails may be NULL */
+    const float *bias;                                              /* or NULL */
+    const int32_t *query_pos;
+    float *out;
+    int64_t ld_q, ld_kv, ld_out;
+    float scale;
+    int32_t n_rows, n_heads, head_dim, ld_bias, bias_zero;
+    int32_t ld_scores; /* floats of shared memory that a warp has */
+    int32_t zero;
+};
+
+/* Best value of a stretch of the vocabulary and the sum of exp(value - best). */
+struct steti_cuda_best {
+    float value, sum;
+    int32_t id;  /* -1: nothing seen */
+    int32_t nan; /* not 0: a NaN was seen */
+};
+
+struct steti_cuda_adjust {
+    int32_t id;
+    float factor;
+};
+
+/* A tile is 256 values of the vocabulary. */
+#define STETI_CUDA_TILE 256
+#define STETI_CUDA_SEGMENTS 64
+struct steti_cuda_argmax_args {
+    struct steti_cuda_weights table;
+    const float *x;    /* F32: [n_rows, d] */
+    const int8_t *q;   /* I8: [n_rows, ld_q] */
+    const uint16_t *h; /* BF16: [n_rows, ld_q] */
+    const float *row_scale;
+    const float *bias; /* or NULL */
+    /* of row r: adjust[adjust_begin[r] .. adjust_begin[r + 1]); both NULL: none */
+    const struct steti_cuda_adjust *adjust;
+    const int32_t *adjust_begin;
+    struct steti_cuda_best *tile; /* [n_rows, n_tiles] */
+    struct steti_cuda_best *best; /* [n_rows] */
+    float *logits;                /* [n_rows, ld_logits] from the first tile on, or NULL */
+    int64_t ld_q, ld_logits;
+    float scale;
+    int32_t n_rows, chunk, want_sum;
+    int32_t n_tiles, first_tile; /* of the vocabulary; block x does tile first_tile + x */
+    int32_t tiles_per_segment;
+    int32_t zero;
+};
+
+/* The kernels. To C they are the host stubs that nvcc makes, which give a kernel its address. */
+#if defined(__CUDACC__)
+#define STETI_CUDA_DECLARE(name, args) extern "C" __global__ void steti_cuda_##name(struct args a);
+#elif defined(__cplusplus)
+#define STETI_CUDA_DECLARE(name, args) extern "C" void steti_cuda_##name(struct args a);
+#else
+#define STETI_CUDA_DECLARE(name, args) void steti_cuda_##name(struct args a);
+#endif
+STETI_CUDA_KERNEL_MAP(STETI_CUDA_DECLARE)
+#undef STETI_CUDA_DECLARE
+
+#endif

@@ -1,0 +1,63 @@
+// Takes the place of the processor's backend at link time (--wrap in CMakeLists.txt): the bodies of
+// tests/exact then run on the CUDA backend's kernels. It has one "instruction set", the portable
+// one, so that tests that go through all of them run once.
+//
+// STET_MUTANT=chunks_by_rows: sums of products are cut by the number of rows, which breaks the
+// contract. STET_CUDA_DEVICE=libstet_cuda.so: the plug-in's first device in place of the fibers;
+// tests that look into the backend's memory (Rows, BranchRows, NotANumber) cannot run there.
+#include <dlfcn.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+extern "C" {
+#include "cpu_backend.h"
+
+const steti_backend_ops *__wrap_steti_cpu_backend(void);
+}
+
+#include "shim_device.h"
+
+namespace
+{
+
+const steti_backend_ops *plugin(const char *path)
+{
+    void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *entry = lib != nullptr ? dlsym(lib, "steti_backend_plugin") : nullptr;
+    if (entry == nullptr) {
+        std::fprintf(stderr, "STET_CUDA_DEVICE: %s\n", dlerror());
+        std::exit(2);
+    }
+    return reinterpret_cast<const steti_backend_ops *(*)()>(entry)();
+}
+
+const steti_backend_ops *shim()
+{
+    if (const char *path = std::getenv("STET_CUDA_DEVICE")) {
+        static const steti_backend_ops *device = plugin(path);
+        return device;
+    }
+    static const char *mutant = std::getenv("STET_MUTANT");
+    bool broken = mutant != nullptr && std::strcmp(mutant, "chunks_by_rows") == 0;
+    return broken ? stet_shim::ops_control() : stet_shim::ops_small_chunks();
+}
+
+stet_status open_portable(const steti_backend_options *o, steti_backend **out, stet_error *err)
+{
+    *out = nullptr;
+    if (o->isa != nullptr && std::strcmp(o->isa, "portable") != 0) {
+        return steti_fail(err, STET_E_DEVICE, "the shim has no %s", o->isa);
+    }
+    return shim()->open(o, out, err);
+}
+
+} // namespace
+
+const steti_backend_ops *__wrap_steti_cpu_backend(void)
+{
+    static steti_backend_ops ops = *shim();
+    ops.open = open_portable;
+    return &ops;
+}

@@ -1,0 +1,50 @@
+// shim_device.h - a CUDA device made of the host's memory and of fibers, behind cuda/runtime.h.
+//
+// It is stricter than a device: memory has exactly the size asked for and holds NaN at first; every
+// copy must lie inside one allocation of the right side; a kernel's struct may hold no pointer to
+// the host; and any call can be made to fail.
+#pragma once
+
+#include "fibers.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+extern "C" {
+#include "backend.h"
+#include "runtime.h"
+}
+
+namespace stet_shim
+{
+
+struct Device {
+    Order order = Order::ascending;
+    uint64_t calls = 0;   // of functions that can fail
+    uint64_t fail_at = 0; // the call with this number fails; 0: none
+    int fail_code = 700;
+    uint64_t launches[STETI_CUDA_KERNEL_COUNT] = {};
+    uint64_t bytes_to_device = 0, bytes_to_host = 0;
+    int streams = 0;
+    std::string problem;                           // of the last failed call
+    std::map<const char *, size_t> memory, pinned; // begin -> bytes
+};
+
+Device &device();
+
+// What is not given back yet: streams and blocks of memory.
+size_t live();
+
+constexpr int kOutOfMemory = 2;
+
+const steti_cuda_runtime *runtime();
+
+// The backend on this device. `ops` has the numbers that the plug-in has; `ops_small_chunks` has
+// chunks of 48 inputs, changes schedules at 9 rows and runs its threads in shuffled order;
+// `ops_control` breaks the contract: its chunks depend on the number of rows.
+const steti_backend_ops *ops();
+const steti_backend_ops *ops_small_chunks();
+const steti_backend_ops *ops_control();
+
+} // namespace stet_shim

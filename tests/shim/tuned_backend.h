@@ -1,0 +1,20 @@
+/* tuned_backend.h - a context on the device of fibers with a tuning of the test's own. */
+#ifndef TUNED_BACKEND_H
+#define TUNED_BACKEND_H
+
+#include "ops_support.h"
+
+extern "C" {
+#include "cuda_internal.h"
+}
+
+inline std::unique_ptr<Backend> OpenTuned(steti_cuda_tuning tuning)
+{
+    steti_backend *b = nullptr;
+    stet_error err = NewError();
+    EXPECT_EQ(steti_cuda_open_with(stet_shim::runtime(), 0, &tuning, &b, &err), STET_OK)
+        << err.message;
+    return std::make_unique<Backend>(stet_shim::ops(), b);
+}
+
+#endif
