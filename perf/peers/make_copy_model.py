@@ -36,8 +36,8 @@ FAST = 32
 POSITION = numpy.concatenate([numpy.arange(FAST), HALF + numpy.arange(FAST)])
 MEANING = numpy.arange(HALF - 128, HALF)
 ANSWER = numpy.arange(WIDTH - 128, WIDTH)
-CODE, MATCH, CARRY, OTHER = 1.5, 5.5, 1.5, 0.05
-NOISE = {"q_proj": 0.02, "k_proj": 0.02, "v_proj": 0.01, "out_proj": 0.01, "fc1": 0.02, "fc2": 0.005}
+CODE, MATCH, CARRY, OTHER = 1.5, 6.5, 1.5, 0.05
+NOISE = {"q_proj": 0.02, "k_proj": 0.02, "v_proj": 0.01, "out_proj": 0.004, "fc1": 0.02, "fc2": 0.002}
 
 
 class Weights:
