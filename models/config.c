@@ -76,8 +76,9 @@ static stet_status parse_one(const char *text, size_t len, const char *folder, c
  * that it lacks come from config.json. */
 static stet_status parse_generation(const struct config *s, struct steti_spec *m, stet_error *err)
 {
-    m->forced_end = 0;
+    int32_t usual = m->eos_id; /* what the tokenizer puts behind sources */
     STETI_TRY(config_read_ids(s, m, err));
+    config_prefer_end(m, usual);
     return config_read_generation(s, m, err);
 }
 

@@ -13,7 +13,6 @@ struct form {
     enum steti_positions positions;
     int position_offset;
     int32_t pad, bos, eos, start; /* -1: no default */
-    int forced_end;
 };
 
 static const struct form *form_of(enum steti_family family)
@@ -24,8 +23,7 @@ static const struct form *form_of(enum steti_family family)
                                      .position_offset = 2,
                                      .pad = 1,
                                      .eos = 2,
-                                     .start = 2,
-                                     .forced_end = 1};
+                                     .start = 2};
     static const struct form mbart = {.pre_norm = 1,
                                       .embed_norm = 1,
                                       .act = STETI_ACT_GELU,
@@ -33,14 +31,12 @@ static const struct form *form_of(enum steti_family family)
                                       .position_offset = 2,
                                       .pad = 1,
                                       .eos = 2,
-                                      .start = -1,
-                                      .forced_end = 1};
+                                      .start = -1};
     static const struct form marian = {.act = STETI_ACT_GELU,
                                        .positions = STETI_POS_SINUSOIDAL_2I,
                                        .pad = 58100,
                                        .bos = -1,
-                                       .start = 58100,
-                                       .forced_end = 1};
+                                       .start = 58100};
     static const struct form m2m_100 = {.pre_norm = 1,
                                         .scale_embedding = 1,
                                         .act = STETI_ACT_RELU,
@@ -70,7 +66,6 @@ static void take_form(const struct form *f, struct steti_spec *m)
     m->bos_id = f->bos;
     m->eos_id = f->eos;
     m->start_id = f->start;
-    m->forced_end = f->forced_end;
 }
 
 /* Marian's two vocabularies: a draft from the source would be of the wrong one. */

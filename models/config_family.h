@@ -22,11 +22,15 @@ stet_status config_read_shapes(const struct config *s, struct steti_spec *m, ste
 extern const struct config_choice config_activations[];
 
 /* pad_token_id, bos_token_id, eos_token_id and decoder_start_token_id; what is absent keeps its
- * value. */
+ * value. Of several ends the first becomes eos_id. */
 stet_status config_read_ids(const struct config *s, struct steti_spec *m, stet_error *err);
-/* What the folder wants of decoding besides: forced tokens and forbidden ones. Warns of what stet
- * does not do. */
+/* Makes `id` the end that stands behind sources, if it is an end. */
+void config_prefer_end(struct steti_spec *m, int32_t id);
+/* What the folder wants of decoding besides: forced tokens, and then the rules. */
 stet_status config_read_generation(const struct config *s, struct steti_spec *m, stet_error *err);
+/* Forbidden tokens, rules about the next token, and lengths (config_rules.c). Refuses what would
+ * change greedy outputs and is not followed. Ids and forced tokens have been read. */
+stet_status config_read_rules(const struct config *s, struct steti_spec *m, stet_error *err);
 /* Checks that the ids are there, and sets what stands around sources and outputs. */
 stet_status config_finish_ids(const struct config *s, struct steti_spec *m, stet_error *err);
 

@@ -66,6 +66,37 @@ stet_status config_real(const struct config *s, const char *key, double lo, doub
     return STET_OK;
 }
 
+stet_status config_token(const struct config *s, const char *key, const struct steti_json *v,
+                         int size, int32_t *out, stet_error *err)
+{
+    int64_t id;
+    if (steti_json_kind_of(v) != STETI_JSON_INT) {
+        return config_bad(s, err, key, "must hold whole numbers");
+    }
+    id = steti_json_int(v);
+    if (id < 0 || id >= size) {
+        return steti_fail(err, STET_E_MODEL, "%s/%s: %s: token %lld is not in the vocabulary of %d",
+                          s->folder, s->file, key, (long long)id, size);
+    }
+    *out = (int32_t)id;
+    return STET_OK;
+}
+
+stet_status config_list(const struct config *s, const char *key, const struct steti_json **list,
+                        size_t *n, stet_error *err)
+{
+    *list = steti_json_get(s->obj, key);
+    *n = 0;
+    if (!config_has(s, key)) {
+        return STET_OK;
+    }
+    if (steti_json_kind_of(*list) != STETI_JSON_ARRAY) {
+        return config_bad(s, err, key, "must be a list");
+    }
+    *n = steti_json_len(*list);
+    return STET_OK;
+}
+
 stet_status config_one_of(const struct config *s, const char *key, const struct config_choice *list,
                           int required, int *out, stet_error *err)
 {

@@ -28,6 +28,13 @@ stet_status config_bool(const struct config *s, const char *key, int *out, stet_
 stet_status config_real(const struct config *s, const char *key, double lo, double hi, float *out,
                         stet_error *err);
 
+/* A token of a vocabulary of `size`. */
+stet_status config_token(const struct config *s, const char *key, const struct steti_json *v,
+                         int size, int32_t *out, stet_error *err);
+/* *n = 0 where the key is absent or null. */
+stet_status config_list(const struct config *s, const char *key, const struct steti_json **list,
+                        size_t *n, stet_error *err);
+
 struct config_choice {
     const char *name;
     int value;

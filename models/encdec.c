@@ -63,8 +63,7 @@ static stet_status sublayer_input(const struct pass *p, const struct layer_norm 
     return p->pre_norm ? run_norm(p, w, s->x, NULL, s->y, err) : STET_OK;
 }
 
-/* The last product of a sublayer, the residual and, with post-norm, the norm. Leaves the result in
- * s->x. */
+/* The last product of a sublayer, the residual and, with post-norm, the norm. Result: s->x. */
 static stet_status sublayer_output(const struct pass *p, const struct layer_norm *w,
                                    const struct linear *last, const float *in, int n_in,
                                    stet_error *err)
@@ -324,8 +323,7 @@ static stet_status check_decode(const struct steti_session *s, const struct stet
     return STET_OK;
 }
 
-/* Key ranges: all cached rows up to the row's own, or up to its branch and those of the branch
- * (self), and all rows of the source (cross). */
+/* Key ranges: cached rows up to the row's own, or its branch's; and all rows of the source. */
 static void plan_decode(struct steti_session *s, const struct steti_decode_batch *b)
 {
     int slot_rows = steti_kv_slot_rows(&s->kv);
@@ -379,6 +377,8 @@ stet_status steti_model_decode(struct steti_session *s, const struct steti_decod
                                      .table = m->head,
                                      .bias = m->head_bias,
                                      .scale = m->spec.head_scale,
+                                     .adjust = b->adjust,
+                                     .adjust_begin = b->adjust_begin,
                                      .id = b->out_ids,
                                      .logprob = b->out_logprob,
                                      .logits = b->out_logits};

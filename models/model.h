@@ -100,11 +100,13 @@ stet_status steti_model_encode(struct steti_session *s, const struct steti_encod
  * change lengths. */
 struct steti_decode_batch {
     int n_rows;
-    const int32_t *ids, *pos, *slots; /* [n_rows] */
-    int32_t *out_ids;                 /* [n_rows] */
-    float *out_logprob;               /* [n_rows] or NULL */
-    float *out_logits;                /* [n_rows, vocab] or NULL */
-    const int32_t *fork, *side;       /* [n_rows], or both NULL: no branches */
+    const int32_t *ids, *pos, *slots;  /* [n_rows] */
+    int32_t *out_ids;                  /* [n_rows] */
+    float *out_logprob;                /* [n_rows] or NULL */
+    float *out_logits;                 /* [n_rows, vocab] or NULL */
+    const int32_t *fork, *side;        /* [n_rows], or both NULL: no branches */
+    const struct steti_adjust *adjust; /* as in struct steti_argmax_params; both NULL: none */
+    const int32_t *adjust_begin;       /* [n_rows + 1] */
 };
 stet_status steti_model_decode(struct steti_session *s, const struct steti_decode_batch *b,
                                stet_error *err);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "backend.h"
+#include "generation.h"
 #include "status.h"
 
 enum steti_family {
@@ -41,7 +42,7 @@ struct steti_wrap {
 enum steti_language_place { STETI_LANGUAGE_NONE, STETI_LANGUAGE_FIRST, STETI_LANGUAGE_LAST };
 
 /* Most single tokens that a folder may forbid. */
-#define STETI_BANNED_MAX 16
+#define STETI_BANNED_MAX 256
 
 struct steti_spec {
     enum steti_family family;
@@ -73,7 +74,9 @@ struct steti_spec {
     int position_offset; /* table row of position 0 */
     int max_positions;   /* positions that a sequence may have */
     int rel_buckets, rel_max_distance;
-    int32_t pad_id, bos_id, eos_id, start_id; /* pad_id, bos_id: -1 when there is none */
+    /* pad_id, bos_id: -1 when there is none. eos_id is the end that stands behind sources; outputs
+     * may have others besides (generation.more_ends). */
+    int32_t pad_id, bos_id, eos_id, start_id;
     /* What stands around a source when the encoder reads it. Never drafted. */
     struct steti_wrap src_prefix, src_suffix;
     enum steti_language_place language_place;
@@ -83,9 +86,13 @@ struct steti_spec {
     int forced_end; /* an output of full length ends with the end-of-sentence token */
     int n_banned;
     int32_t banned[STETI_BANNED_MAX]; /* tokens that are never chosen */
+    struct steti_generation generation;
 };
 
 const char *steti_family_name(enum steti_family f);
+
+/* 1 if the token ends an output. */
+int steti_spec_is_end(const struct steti_spec *s, int32_t id);
 
 /* Tokens that the encoder reads besides a source's own. */
 static inline int steti_spec_wrap_rows(const struct steti_spec *s)

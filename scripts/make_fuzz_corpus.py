@@ -54,14 +54,19 @@ def make_config():
         write("fuzz_config", f"seed_{name}", config)
         write("fuzz_config", f"seed_{name}_generation",
               config + b"\0" + fixture(name, "generation_config.json"))
-    for name in ("bart-b", "mbart-a", "marian-b", "m2m-100-a", "t5-a", "t5-c", "mt5-a"):
+    for name in ("bart-b", "mbart-a", "mbart-c", "marian-b", "m2m-100-a", "t5-a", "t5-c", "mt5-a"):
         write("fuzz_config", f"seed_{name}", fixture(f"hf-{name}", "config.json"))
-    for name in ("bart-a", "mbart-b", "marian-a", "m2m-100-b", "t5-b"):
+    for name in ("bart-a", "bart-c", "mbart-b", "marian-a", "marian-c", "m2m-100-b", "m2m-100-c", "t5-b", "mt5-b",
+                 "mt5-c"):
         write("fuzz_config", f"seed_{name}_generation", fixture(f"hf-{name}", "config.json") + b"\0" +
               fixture(f"hf-{name}", "generation_config.json"))
     write("fuzz_config", "seed_forbidden", fixture("hf-bart-a", "config.json") + b"\0" + json.dumps(
         {"suppress_tokens": [5, 6], "bad_words_ids": [[2], [7]], "begin_suppress_tokens": [], "forced_bos_token_id": 0,
          "forced_eos_token_id": 2, "min_length": 4, "repetition_penalty": 1.1}).encode())
+    write("fuzz_config", "seed_lists", fixture("hf-bart-a", "config.json") + b"\0" + json.dumps(
+        {"eos_token_id": [2, 9, 2, 7], "forced_eos_token_id": [9, 2], "bad_words_ids": [[], [3, 4, 5], [5, 2], [9]],
+         "max_new_tokens": 7, "min_new_tokens": 2, "guidance_scale": 1, "sequence_bias": None,
+         "cache_implementation": "static", "stop_strings": ""}).encode())
     plain = json.loads(fixture("edgeformer-a", "config.json"))
     plain.update(model_type="transformer", encoder_normalize_before=True, normalize_embedding=True,
                  position_embedding_type="learned", activation_function="gelu", position_offset=2)

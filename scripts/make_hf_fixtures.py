@@ -10,9 +10,13 @@ expected.safetensors holds its float32 logits for a few inputs and its greedy id
 Weights are random, then trained for some seconds to rewrite sources a little. Greedy ids of two
 implementations can differ where two logits are nearly equal; inputs whose logits come closer than MARGIN of
 the largest anywhere are left out.
+
+The folders -c of most families, mt5-b and mt5-c have settings that change what greedy decoding chooses. Their inputs
+repeat themselves, and the script asserts that each setting changes outputs.
 """
 
 import argparse
+import copy
 import json
 import os
 import random
@@ -25,15 +29,19 @@ import transformers
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 INPUTS, LONGEST, MAX_OUT, MARGIN, STEPS = 500, 11, 9, 2e-3, 400
 FLOAT16_MAX = 65504
+FAVOURITES = [20, 21, 22, 23, 24, 25, 26, 27, 28, 29]  # tokens that inputs of folders with settings often have
 
 BART = dict(d_model=32, encoder_layers=2, decoder_layers=1, encoder_attention_heads=4, decoder_attention_heads=4,
             encoder_ffn_dim=40, decoder_ffn_dim=56, max_position_embeddings=64)
 SMALL = dict(BART, d_model=24, encoder_layers=1, decoder_layers=2, encoder_attention_heads=3,
              decoder_attention_heads=2, encoder_ffn_dim=36, decoder_ffn_dim=28)
+NARROW = dict(BART, d_model=20, encoder_layers=3, decoder_layers=1, encoder_attention_heads=2,
+              decoder_attention_heads=5, encoder_ffn_dim=24, decoder_ffn_dim=44)
 T5 = dict(d_model=32, d_kv=8, d_ff=48, num_layers=2, num_decoder_layers=1, num_heads=3, decoder_start_token_id=0)
 
 # config: of the transformers class. prefix, suffix: ids around a source, what the tokenizer would add. dtype: stored.
 # bare: names without "model.". legacy: no generation_config.json. files: further files. keys: changed in config.json.
+# generation: settings of generation_config.json, or of config.json where that is missing.
 # tokenizer: a file of another fixture. huge: factor of what flows between the layers, more than float16 could hold.
 FOLDERS = {
     "bart-a": dict(kind="Bart", config=dict(BART, vocab_size=160, forced_bos_token_id=0), prefix=[0], suffix=[2],
@@ -71,7 +79,42 @@ FOLDERS = {
                  tokenizer=os.path.join("edgeformer-a", "spiece.model")),
     "mt5-a": dict(kind="MT5", config=dict(T5, vocab_size=220, d_model=16, num_heads=2), own_head=True, prefix=[],
                   suffix=[1]),
+    "bart-c": dict(kind="Bart", config=dict(NARROW, vocab_size=130, forced_bos_token_id=0), prefix=[0], suffix=[2],
+                   dtype=torch.float16,
+                   generation=dict(repetition_penalty=1.7, no_repeat_ngram_size=3, min_length=7, max_length=12,
+                                   num_beams=4, length_penalty=2.0, early_stopping=True)),
+    "mbart-c": dict(kind="MBart", config=dict(NARROW, vocab_size=144, decoder_start_token_id=2,
+                                              forced_bos_token_id=143), prefix=[], suffix=[2, 142], legacy=True,
+                    generation=dict(encoder_no_repeat_ngram_size=3, min_length=6, repetition_penalty=0.8,
+                                    bad_words_ids=[[FAVOURITES[0], FAVOURITES[1]], [FAVOURITES[1], FAVOURITES[0]],
+                                                   [FAVOURITES[2], FAVOURITES[2]], [2, 143, FAVOURITES[3]],
+                                                   [143, FAVOURITES[4]], [FAVOURITES[5], 2], [9, 2, 143, 11], [2],
+                                                   [FAVOURITES[0], FAVOURITES[0], FAVOURITES[6]]])),
+    "marian-c": dict(kind="Marian", config=dict(NARROW, vocab_size=135, pad_token_id=134, decoder_start_token_id=134,
+                                                activation_function="relu", scale_embedding=True),
+                     prefix=[], suffix=[0],
+                     generation=dict(no_repeat_ngram_size=2, max_new_tokens=8, max_length=77,
+                                     begin_suppress_tokens=FAVOURITES[:9] + [12, 12, 0],
+                                     bad_words_ids=[[134]] + [[a, b] for a in FAVOURITES[:4]
+                                                              for b in FAVOURITES[4:7]])),
+    "m2m-100-c": dict(kind="M2M100", config=dict(NARROW, vocab_size=150, forced_bos_token_id=148), prefix=[149],
+                      suffix=[2],
+                      generation=dict(eos_token_id=[2, FAVOURITES[2], 55], min_new_tokens=5, min_length=9,
+                                      encoder_repetition_penalty=0.75)),
+    "mt5-b": dict(kind="MT5", config=dict(T5, vocab_size=140, d_model=20, d_kv=6, num_heads=5, num_decoder_layers=2,
+                                          feed_forward_proj="relu"), prefix=[], suffix=[1],
+                  generation=dict(encoder_no_repeat_ngram_size=2, repetition_penalty=1.3, min_new_tokens=3,
+                                  encoder_repetition_penalty=1.4, begin_suppress_tokens=[1] + FAVOURITES[3:])),
+    "mt5-c": dict(kind="MT5", config=dict(T5, vocab_size=152, d_model=24, num_layers=3, num_decoder_layers=2,
+                                          feed_forward_proj="gated-silu"), own_head=True, prefix=[], suffix=[1],
+                  dtype=torch.bfloat16,
+                  generation=dict(no_repeat_ngram_size=1, eos_token_id=[1, FAVOURITES[5]], max_length=11, min_length=4,
+                                  bad_words_ids=[[a, 1] for a in FAVOURITES[:4]] + [[0, FAVOURITES[4]]])),
 }
+# What each setting is when it asks for nothing.
+IDLE = {"repetition_penalty": 1.0, "encoder_repetition_penalty": 1.0, "no_repeat_ngram_size": 0,
+        "encoder_no_repeat_ngram_size": 0, "min_length": 0, "min_new_tokens": None, "begin_suppress_tokens": None,
+        "bad_words_ids": None, "eos_token_id": None}
 
 
 def randomize(model, seed, spec):
@@ -92,6 +135,11 @@ def randomize(model, seed, spec):
             model.final_logits_bias.copy_(0.5 * torch.randn(model.final_logits_bias.shape, generator=noise))
 
 
+def draw(rng, ids, length, spec):
+    """A source. Where settings count, half of its tokens are among a few, so that it repeats itself."""
+    return [rng.choice(FAVOURITES if "generation" in spec and rng.random() < 0.5 else ids) for _ in range(length)]
+
+
 def rewritten(source, ids):
     """What the models are trained to answer: most tokens as they are, some replaced, some left out."""
     at = {token: i for i, token in enumerate(ids)}
@@ -110,7 +158,7 @@ def train(model, seed, spec):
         for group in optimizer.param_groups:
             group["lr"] = 4e-3 * min(1, step / 30, 2 * (steps - step) / steps)
         length = rng.randrange(1, LONGEST + 1)
-        sources = [[rng.choice(ids) for _ in range(length)] for _ in range(48)]
+        sources = [draw(rng, ids, length, spec) for _ in range(48)]
         answers = [rewritten(source, ids) + [model.config.eos_token_id] for source in sources]
         longest = max(len(a) for a in answers)
         labels = torch.tensor([a + [-100] * (longest - len(a)) for a in answers])
@@ -187,6 +235,7 @@ def save(model, spec, folder):
     generation = os.path.join(folder, "generation_config.json")
     asked = {k: spec["config"][k] for k in ("forced_bos_token_id", "bad_words_ids", "suppress_tokens")
              if k in spec["config"]}
+    asked.update(spec.get("generation", {}))
     if spec.get("legacy"):
         os.remove(generation)
     else:
@@ -225,25 +274,75 @@ def is_clear(scores, row, length):
     return True
 
 
+def lengths(spec, first):
+    """What generate is told of lengths, and the most tokens of an output that follow from it."""
+    asked = spec.get("generation", {})
+    if "max_new_tokens" in asked:
+        return {}, asked["max_new_tokens"] + 1 - first
+    if "max_length" in asked:
+        return {}, asked["max_length"] - first
+    return {"max_length": first + MAX_OUT}, MAX_OUT
+
+
+def ends(model):
+    eos = model.generation_config.eos_token_id
+    return set(eos) if isinstance(eos, list) else {eos}
+
+
 def greedy(model, spec, sources):
     """(source, ids) of those sources whose ids are clear; sources have one length, so nothing is padded."""
     rows = torch.tensor([spec["prefix"] + s + spec["suffix"] for s in sources])
     first = len(starts(model, spec))
-    out = model.generate(rows, attention_mask=torch.ones_like(rows), max_length=first + MAX_OUT, num_beams=1,
-                         do_sample=False, output_scores=True, return_dict_in_generate=True)
-    found, eos = [], model.config.eos_token_id
+    out = model.generate(rows, attention_mask=torch.ones_like(rows), num_beams=1, do_sample=False, output_scores=True,
+                         return_dict_in_generate=True, **lengths(spec, first)[0])
+    found, eos = [], ends(model)
     for row, source in enumerate(sources):
         ids = out.sequences[row].tolist()
         assert ids[:first] == starts(model, spec), (ids, starts(model, spec))
-        length = ids.index(eos, first) if eos in ids[first:] else len(ids)
+        length = next((i for i in range(first, len(ids)) if ids[i] in eos), len(ids))
+        assert length - first <= lengths(spec, first)[1], ids
         steps = min(length, len(ids) - 1)
         if is_clear(out.scores, row, steps):
             found.append((source, ids[first:length]))
     return found
 
 
-def are_varied(pairs):
-    ended = sum(len(out) < MAX_OUT - 1 for _, out in pairs)
+def changed_without(model, spec, pairs, keys):
+    """How many of the outputs are others where some settings are idle."""
+    kept, changed = model.generation_config, 0
+    model.generation_config = copy.deepcopy(kept)
+    idle = {key: IDLE[key] for key in keys}
+    if "eos_token_id" in idle:
+        idle["eos_token_id"] = model.config.eos_token_id
+    for key, value in idle.items():
+        setattr(model.generation_config, key, value)
+    for length in {len(source) for source, _ in pairs}:
+        alike = [pair for pair in pairs if len(pair[0]) == length]
+        rows = torch.tensor([spec["prefix"] + source + spec["suffix"] for source, _ in alike])
+        first = len(starts(model, spec))
+        out = model.generate(rows, attention_mask=torch.ones_like(rows), num_beams=1, do_sample=False,
+                             **lengths(spec, first)[0]).tolist()
+        for (_, want), ids in zip(alike, out):
+            end = next((i for i in range(first, len(ids)) if ids[i] in ends(model)), len(ids))
+            changed += ids[first:end] != want
+    model.generation_config = kept
+    return changed
+
+
+def settings_matter(model, spec, pairs):
+    keys = [key for key in spec.get("generation", {}) if key in IDLE]
+    if "min_new_tokens" in keys and "min_length" in keys:
+        keys.remove("min_length")  # does not count
+    if not keys:
+        return True
+    single = {key: changed_without(model, spec, pairs, [key]) for key in keys}
+    together = changed_without(model, spec, pairs, keys)
+    print(f"  changed without all settings: {together}, without one: {single}", flush=True)
+    return together > 0.3 * len(pairs) and all(n > 0.01 * len(pairs) for n in single.values())
+
+
+def are_varied(pairs, most):
+    ended = sum(len(out) < most - 1 for _, out in pairs)
     kinds = len({tuple(out) for _, out in pairs})
     print(f"  {len(pairs)} clear, {ended} ended, {kinds} different", flush=True)
     return 0.12 * len(pairs) < ended and kinds > 0.5 * len(pairs)
@@ -252,7 +351,7 @@ def are_varied(pairs):
 def all_greedy(model, spec, seed):
     rng, found, ids = random.Random(seed), [], ordinary_ids(spec, model.config)
     for length in range(LONGEST + 1):
-        drawn = [[rng.choice(ids) for _ in range(length)] for _ in range(80 if length > 0 else 1)]
+        drawn = [draw(rng, ids, length, spec) for _ in range(80 if length > 0 else 1)]
         found += greedy(model, spec, drawn)[:INPUTS // LONGEST + 1]
     rng.shuffle(found)
     return found[:INPUTS]
@@ -307,7 +406,8 @@ def ask(folder, spec, seed):
     model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float32).eval()
     with torch.no_grad():
         pairs = all_greedy(model, spec, seed)
-        if len(pairs) < INPUTS or not are_varied(pairs):
+        most = lengths(spec, len(starts(model, spec)))[1]
+        if len(pairs) < INPUTS or not are_varied(pairs, most) or not settings_matter(model, spec, pairs):
             return None
         out = expected_logits(model, spec, seed)
     if "T5" in spec["kind"]:

@@ -13,6 +13,14 @@
 #define BLOCKS_BYTES 65536u
 #define BLOCKS_BYTES_A_THREAD 256u
 
+/* What the folder says of the length of outputs, where it says something. */
+static int usual_output(const struct steti_spec *spec, int usual, int most)
+{
+    int out = spec->generation.max_out > 0 ? spec->generation.max_out : usual;
+    most = most < API_MAX_TOKENS ? most : API_MAX_TOKENS;
+    return out < most ? out : most;
+}
+
 /* Sentences and outputs must fit into the position table, with the special tokens around them. */
 static stet_status resolve_lengths(const stet_model *m, struct api_options *o, stet_error *err)
 {
@@ -22,7 +30,7 @@ static stet_status resolve_lengths(const stet_model *m, struct api_options *o, s
     int most = steti_model_max_positions(m->net) - around;
     int usual = most < DEFAULT_LENGTH ? most : DEFAULT_LENGTH;
     o->max_input = o->max_input > 0 ? o->max_input : usual;
-    o->max_output = o->max_output > 0 ? o->max_output : usual;
+    o->max_output = o->max_output > 0 ? o->max_output : usual_output(spec, usual, most);
     if (o->max_input > most || o->max_output > most) {
         return steti_fail(err, STET_E_INVALID,
                           "option %s: the model has positions for at most %d tokens",

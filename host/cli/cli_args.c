@@ -97,7 +97,7 @@ static const struct steti_option_spec table[] = {
             "part. "
             "Default: 256."),
     LIBRARY("max_decoding_length", STETI_OPTION_ENGINE, "N",
-            "Most tokens of one corrected sentence. Default: 256."),
+            "Most tokens of one corrected sentence. Default: what the folder says, else 256."),
     LIBRARY(
         "decoding", STETI_OPTION_ENGINE, "HOW",
         "aggressive (default) or greedy. The output is the same; aggressive takes fewer passes."),

@@ -44,11 +44,25 @@ static struct steti_session_limits session_limits(const struct steti_spec *spec,
     return l;
 }
 
+/* Where every row has a list of what rules change, a long draft must not ask for more of them than
+ * many sentences do. */
+static int rows_a_pass(const struct steti_spec *spec, const struct steti_engine_options *o,
+                       const struct steti_session_limits *l)
+{
+    long long most = (long long)o->batch_size * ROWS_A_SLOT;
+    most = most < LEAST_ROWS ? LEAST_ROWS : most;
+    return steti_generation_has_rules(&spec->generation) && most < l->max_rows ? (int)most
+                                                                               : l->max_rows;
+}
+
 size_t steti_engine_bytes(const struct steti_spec *spec, const struct steti_engine_options *o)
 {
     struct steti_session_limits l = session_limits(spec, o);
-    size_t session = steti_session_bytes(spec, &l);
-    return session == 0 ? 0 : session + request_bytes(o, l.max_rows);
+    size_t session = steti_session_bytes(spec, &l), rules;
+    if (session == 0 || !row_rules_bytes(spec, &l, rows_a_pass(spec, o, &l), &rules)) {
+        return 0;
+    }
+    return session + request_bytes(o, l.max_rows) + rules;
 }
 
 size_t steti_engine_scratch_bytes(const struct steti_model *m, const struct steti_backend *backend,
@@ -135,8 +149,10 @@ stet_status steti_engine_open(const struct steti_model *m, struct steti_backend 
     steti_window_init(&e->follow, e->window, caps.row_tile);
     e->side_window = side_window_of(o);
     e->spec = steti_model_spec(m);
+    e->rows_a_pass = rows_a_pass(e->spec, o, &l);
     STETI_TRY_GOTO(steti_session_open(m, backend, &l, &e->session, err), st, fail);
     STETI_TRY_GOTO(open_arrays(e, err), st, fail);
+    STETI_TRY_GOTO(row_rules_open(e, err), st, fail);
     STETI_TRY_GOTO(open_slots(e, err), st, fail);
     *out = e;
     return STET_OK;
@@ -156,6 +172,7 @@ void steti_engine_close(struct steti_engine *e)
     steti_free(e->slots);
     steti_free(e->ints);
     steti_free(e->logprob);
+    row_rules_close(e);
     steti_session_close(&e->session);
     steti_free(e);
 }

@@ -7,6 +7,7 @@
 #define STETI_REQUEST_H
 
 #include "engine.h"
+#include "token_rules.h"
 #include "window.h"
 
 struct slot {
@@ -44,6 +45,10 @@ struct steti_engine {
     int *list;                                 /* [batch_size] slots, for steti_engine_run */
     const struct steti_draft_ops *policy;      /* the engine's own, or steti_draft_none */
     int checking;                              /* a verifying run: not part of the totals */
+    int rows_a_pass;                           /* of the decoder */
+    struct steti_token_rules *rules;           /* NULL: the folder has none */
+    struct steti_adjust *adjust;               /* of all rows; NULL without rules */
+    int32_t *adjust_begin;                     /* [rows_a_pass + 1] */
     struct steti_counts totals;
     struct steti_engine_times times;
 };
@@ -61,6 +66,22 @@ stet_status slot_commit(struct steti_engine *e, struct slot *s, int *done, stet_
 int follows_load(const struct steti_engine *e);
 /* Start tokens that stand before the first row of this sentence's next pass. */
 int slot_lead(const struct steti_engine *e, const struct slot *s);
+/* Bytes of the rules and their lists for so many decoder rows; 0 bytes where the folder has none.
+ * Returns 0 on overflow. */
+int row_rules_bytes(const struct steti_spec *spec, const struct steti_session_limits *l, int rows,
+                    size_t *bytes);
+stet_status row_rules_open(struct steti_engine *e, stet_error *err);
+void row_rules_close(struct steti_engine *e);
+/* Begins the rows of one sentence in a pass. These calls do nothing where there are no rules. */
+void row_rules_begin(struct steti_engine *e, const struct slot *s);
+/* A row of which the prediction is not looked at. Rows come in ascending order. */
+void row_rules_skip(struct steti_engine *e, int row);
+/* The row behind all tokens so far. */
+void row_rules_write(struct steti_engine *e, int row);
+/* A drafted token, the next of its branch, and its row. */
+void row_rules_draft(struct steti_engine *e, int row);
+/* Goes back to the emitted tokens: another branch begins. */
+void row_rules_end_branch(struct steti_engine *e, const struct slot *s);
 /* Leaves the draft of this pass out. */
 void slot_drop_draft(struct slot *s);
 

@@ -23,10 +23,10 @@ static int least(int a, int b, int c)
     return m < c ? m : c;
 }
 
-/* The end of a sentence is never drafted, and what is no token cannot be right. */
+/* What ends a sentence is never drafted, and what is no token cannot be right. */
 static int may_be_drafted(const struct steti_engine *e, int32_t id)
 {
-    return id != e->spec->eos_id && id >= 0 && id < e->spec->vocab_size;
+    return !steti_spec_is_end(e->spec, id) && id >= 0 && id < e->spec->vocab_size;
 }
 
 /* The decoder's position of emitted token number i. */
@@ -55,6 +55,7 @@ static int plan_lead(struct steti_engine *e, struct slot *s, int row)
     s->n_lead = slot_lead(e, s);
     for (int i = 0; i < s->n_lead; i++) {
         plan_token(e, s, row + i, e->spec->start.id[i], i);
+        row_rules_skip(e, row + i);
     }
     return row + s->n_lead;
 }
@@ -72,7 +73,9 @@ static void plan_branch(struct steti_engine *e, struct slot *s, int index, int r
         e->row_slot[row + i] = s->kv;
         e->fork[row + i] = first;
         e->side[row + i] = side;
+        row_rules_draft(e, row + i);
     }
+    row_rules_end_branch(e, s);
     if (n > 0) {
         s->branch[s->n_branches].index = index;
         s->branch[s->n_branches].row = row;
@@ -85,12 +88,14 @@ int slot_plan(struct steti_engine *e, struct slot *s, int row, int share)
 {
     struct steti_job *job = s->job;
     int left = room_left(e, job), used = 0, side = 0;
+    row_rules_begin(e, s);
     row = plan_lead(e, s, row);
     s->first_row = row;
     s->n_rows = 1;
     s->n_branches = 0;
     plan_token(e, s, row, job->n_out > 0 ? job->out[job->n_out - 1] : e->spec->start.id[s->n_lead],
                position_of(e, job->n_out) - 1);
+    row_rules_write(e, row);
     for (int b = 0; b <= e->policy->n_side; b++) {
         int longest = b == 0 || e->window < e->side_window ? e->window : e->side_window;
         int budget = least(longest, share - used, left);

@@ -127,6 +127,15 @@ void steti_engine_encode(struct steti_engine *e, const int *slots, int n)
     e->times.encode_ns += e->checking ? 0 : steti_now(e->options.clock) - start;
 }
 
+/* Where several tokens end an output, they are one to the rest of the engine. */
+static void unify_ends(struct steti_engine *e, int first, int n)
+{
+    for (int i = first; e->spec->generation.n_more_ends > 0 && i < first + n; i++) {
+        e->predicted[i] =
+            steti_spec_is_end(e->spec, e->predicted[i]) ? e->spec->eos_id : e->predicted[i];
+    }
+}
+
 static stet_status decode_rows(struct steti_engine *e, int first, int n, stet_error *err)
 {
     struct steti_decode_batch b = {.n_rows = n,
@@ -136,8 +145,13 @@ static stet_status decode_rows(struct steti_engine *e, int first, int n, stet_er
                                    .out_ids = e->predicted + first,
                                    .out_logprob = e->options.scores ? e->logprob + first : NULL,
                                    .fork = e->side_window > 0 ? e->fork + first : NULL,
-                                   .side = e->side_window > 0 ? e->side + first : NULL};
-    return steti_model_decode(&e->session, &b, err);
+                                   .side = e->side_window > 0 ? e->side + first : NULL,
+                                   .adjust = e->adjust,
+                                   .adjust_begin =
+                                       e->rules != NULL ? e->adjust_begin + first : NULL};
+    STETI_TRY(steti_model_decode(&e->session, &b, err));
+    unify_ends(e, first, n);
+    return STET_OK;
 }
 
 /* The rows of one sentence alone. A draft that breaks the model (a NaN behind a token that greedy
@@ -179,7 +193,7 @@ static void decode_one_by_one(struct steti_engine *e, const int *slots, int n)
 /* Shares the rows of a pass out: what one sentence does not draft is left to those after it. */
 static int plan_rows(struct steti_engine *e, const int *slots, int n)
 {
-    int rows = 0, free_rows = e->session.limits.max_rows;
+    int rows = 0, free_rows = e->rows_a_pass;
     for (int i = 0; i < n; i++) {
         free_rows -= 1 + slot_lead(e, &e->slots[slots[i]]);
     }

@@ -308,7 +308,8 @@ typedef struct stet_engine stet_engine;
  *                       at white space, or where there is none between characters, and corrected
  *                       part by part
  *   max_decoding_length most tokens of one corrected sentence, its end-of-sentence token included,
- *                       8 .. 65536 (default 256)
+ *                       8 .. 65536 (default: what max_new_tokens or max_length of the folder's
+ *                       generation_config.json allows, else 256)
  *   memory_limit        bytes, with K, M or G, for everything the engine and its model hold:
  *                       weights, tokenizer, caches, working memory, and the texts and results of
  *                       requests until their results are handed over (of a blocking call: until

@@ -178,7 +178,7 @@ def write_folder(model, tokenizer, output, compute_type):
     write_json(os.path.join(output, "generation_config.json"),
                {"decoder_start_token_id": 0, "eos_token_id": 1,
                 "pad_token_id": 0, "num_beams": 1, "do_sample": False,
-                "max_length": model.config.max_positions})
+                "max_length": min(257, model.config.max_positions)})
     write_safetensors(os.path.join(output, "model.safetensors"), tensors)
     target = os.path.join(output, "spiece.model")
     if os.path.abspath(tokenizer) != os.path.abspath(target):

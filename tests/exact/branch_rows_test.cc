@@ -83,7 +83,9 @@ struct Session {
                                  nullptr,
                                  logits.data(),
                                  with_sides ? fork.data() : nullptr,
-                                 with_sides ? side.data() : nullptr};
+                                 with_sides ? side.data() : nullptr,
+                                 nullptr,
+                                 nullptr};
         EXPECT_EQ(steti_model_decode(&s, &batch, nullptr), STET_OK);
         return logits;
     }

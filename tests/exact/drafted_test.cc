@@ -126,6 +126,8 @@ TEST(Margins, Histogram)
                                   nullptr,
                                   logits.data(),
                                   nullptr,
+                                  nullptr,
+                                  nullptr,
                                   nullptr};
             ASSERT_EQ(steti_model_decode(&s, &db, nullptr), STET_OK);
             for (size_t r = 0; r < ids.size(); r++) {

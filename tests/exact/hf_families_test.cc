@@ -1,6 +1,7 @@
 // The families of Hugging Face's transformers: logits and greedy ids against what that library said
 // of the same folders (scripts/make_hf_fixtures.py), and drafted decoding against greedy decoding.
 #include "exact_cases.h"
+#include "hf_fixture.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,101 +15,20 @@ using namespace stet_test;
 namespace
 {
 
-using Ids = std::vector<int32_t>;
-
-// Tokens of an output in these folders, the end of the sentence included.
-constexpr int MAX_OUT = 9;
-
-class Stored
-{
-  public:
-    explicit Stored(const std::string &folder)
-    {
-        stet_error err{};
-        err.struct_size = sizeof err;
-        EXPECT_EQ(steti_safetensors_open((folder + "/expected.safetensors").c_str(), &st, &err),
-                  STET_OK)
-            << err.message;
-    }
-    ~Stored()
-    {
-        steti_safetensors_close(&st);
-    }
-    template <typename T> std::vector<T> get(const std::string &name) const
-    {
-        const steti_tensor *t = steti_safetensors_find(&st, name.c_str());
-        std::vector<T> v(t != nullptr ? static_cast<size_t>(steti_tensor_count(t)) : 0);
-        if (!v.empty()) {
-            std::memcpy(v.data(), t->data, v.size() * sizeof(T));
-        }
-        return v;
-    }
-    // Lists of ids that stand one after the other, in one byte each, or in two.
-    std::vector<Ids> lists(const std::string &ids, const std::string &lengths) const
-    {
-        const steti_tensor *t = steti_safetensors_find(&st, ids.c_str());
-        auto bytes = get<uint8_t>(ids), n = get<uint8_t>(lengths);
-        Ids flat(bytes.begin(), bytes.end());
-        if (t != nullptr && t->dtype == STETI_I16) {
-            auto wide = get<int16_t>(ids);
-            flat.assign(wide.begin(), wide.end());
-        }
-        std::vector<Ids> out;
-        size_t at = 0;
-        for (uint8_t len : n) {
-            out.emplace_back(flat.begin() + static_cast<long>(at),
-                             flat.begin() + static_cast<long>(at) + len);
-            at += len;
-        }
-        EXPECT_EQ(at, flat.size());
-        return out;
-    }
-    steti_safetensors st{};
-};
-
-// A folder with the languages that its expected outputs were made for.
-struct Folder {
-    explicit Folder(const std::string &name, enum steti_dtype compute = STETI_F32, int threads = 1,
-                    const char *isa = nullptr)
-        : path(fixture(name)), stored(path),
-          net(path, compute, threads, isa, nullptr, [this](steti_spec *spec) { speak(spec); })
-    {
-        EXPECT_EQ(net.status, STET_OK) << net.err.message;
-    }
-    void speak(steti_spec *spec)
-    {
-        Ids prefix = stored.get<int32_t>("prefix"), suffix = stored.get<int32_t>("suffix");
-        bool is_last = spec->language_place == STETI_LANGUAGE_LAST;
-        if (spec->language_place != STETI_LANGUAGE_NONE) {
-            steti_spec_set_source_language(spec, is_last ? suffix.back() : prefix.front());
-        }
-    }
-    std::string path;
-    Stored stored;
-    Net net;
-};
-
 const std::vector<std::string> &hf_folders()
 {
     static const std::vector<std::string> names = {
-        "hf-bart-a",    "hf-bart-b",    "hf-mbart-a", "hf-mbart-b", "hf-marian-a", "hf-marian-b",
-        "hf-m2m-100-a", "hf-m2m-100-b", "hf-t5-a",    "hf-t5-b",    "hf-t5-c",     "hf-mt5-a"};
+        "hf-bart-a",   "hf-bart-b",   "hf-bart-c",   "hf-mbart-a",   "hf-mbart-b",   "hf-mbart-c",
+        "hf-marian-a", "hf-marian-b", "hf-marian-c", "hf-m2m-100-a", "hf-m2m-100-b", "hf-m2m-100-c",
+        "hf-t5-a",     "hf-t5-b",     "hf-t5-c",     "hf-mt5-a",     "hf-mt5-b",     "hf-mt5-c"};
     return names;
-}
-
-// The position tables of these folders are short.
-steti_engine_options options(const steti_draft_ops *draft, int window, int batch)
-{
-    auto o = engine_options(draft, window, batch, MAX_OUT);
-    o.max_src = 40;
-    return o;
 }
 
 std::vector<Decoded> greedy_each(const Net &net, const std::vector<Ids> &sources)
 {
     std::vector<Decoded> out;
     for (const auto &s : sources) {
-        out.push_back(decode(net, options(&steti_draft_none, 0, 1), {s})[0]);
+        out.push_back(decode(net, options(net, &steti_draft_none, 0, 1), {s})[0]);
     }
     return out;
 }
@@ -191,8 +111,9 @@ TEST_P(HfFolder, GreedyIdsAreEqual)
     auto want = f.stored.lists("outputs", "output_lengths");
     ASSERT_EQ(sources.size(), 500u);
     ASSERT_EQ(want.size(), 500u);
-    auto got = decode(f.net, options(&steti_draft_none, 0, 8), sources);
-    size_t wrong = 0, ended = 0, full = static_cast<size_t>(MAX_OUT - f.net.spec.forced_end);
+    auto got = decode(f.net, options(f.net, &steti_draft_none, 0, 8), sources);
+    size_t wrong = 0, ended = 0,
+           full = static_cast<size_t>(most_out(f.net.spec) - f.net.spec.forced_end);
     for (size_t i = 0; i < sources.size(); i++) {
         wrong += got[i].ids != want[i] || got[i].status != STET_OK;
         ended += got[i].finished;
@@ -246,7 +167,7 @@ TEST_P(HfFolder, DraftsAndBatchesChangeNoBit)
                 for (const steti_draft_ops *policy :
                      {&steti_draft_none, &steti_draft_sad, &steti_draft_edit, &steti_draft_tree}) {
                     for (int batch : {1, 3, 8}) {
-                        auto o = options(policy, threads == 1 ? 0 : 3, batch);
+                        auto o = options(f.net, policy, threads == 1 ? 0 : 3, batch);
                         o.verify = batch == 3;
                         auto got = decode(f.net, o, sources);
                         ASSERT_EQ(count_differing(got, want), 0u)
@@ -267,7 +188,7 @@ INSTANTIATE_TEST_SUITE_P(Folders, HfFolder, ::testing::ValuesIn(hf_folders()), n
 
 TEST(RelativeBias, BucketsAreThoseOfTransformers)
 {
-    for (const char *name : {"hf-t5-a", "hf-t5-b", "hf-t5-c", "hf-mt5-a"}) {
+    for (const char *name : {"hf-t5-a", "hf-t5-b", "hf-t5-c", "hf-mt5-a", "hf-mt5-b", "hf-mt5-c"}) {
         Folder f(name);
         for (int is_encoder : {0, 1}) {
             auto want =
@@ -289,12 +210,12 @@ TEST_P(HfFolder, TheAnswerAsDraftIsTakenWhole)
     Folder f(GetParam());
     auto sources = f.stored.lists("sources", "source_lengths");
     auto outputs = f.stored.lists("outputs", "output_lengths");
-    auto greedy = decode(f.net, options(&steti_draft_none, 0, 4), sources);
+    auto greedy = decode(f.net, options(f.net, &steti_draft_none, 0, 4), sources);
     size_t one_pass = 0, chosen = 0;
     for (size_t i = 0; i < sources.size(); i++) {
         if (outputs[i] == sources[i]) {
             chosen++;
-            auto got = decode(f.net, options(&steti_draft_edit, 0, 1), {sources[i]});
+            auto got = decode(f.net, options(f.net, &steti_draft_edit, 0, 1), {sources[i]});
             one_pass += got[0].same_bits(greedy[i]) && got[0].counts.passes == 1;
         }
     }

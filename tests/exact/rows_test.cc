@@ -42,6 +42,8 @@ class Rows : public ::testing::TestWithParam<std::tuple<std::string, int>>
                              nullptr,
                              logits->data(),
                              nullptr,
+                             nullptr,
+                             nullptr,
                              nullptr};
         return steti_model_decode(&s, &b, nullptr);
     }

@@ -32,6 +32,8 @@ class WideRows : public ::testing::TestWithParam<std::tuple<std::string, int>>
                              nullptr,
                              logits.data(),
                              nullptr,
+                             nullptr,
+                             nullptr,
                              nullptr};
         EXPECT_EQ(steti_model_decode(s, &b, nullptr), STET_OK);
         return logits;

@@ -24,6 +24,47 @@ static int are_ids(const struct steti_spec *s, const struct steti_wrap *w, int l
     return w->n >= least && w->n <= STETI_WRAP_MAX;
 }
 
+/* Words of at least two tokens, all of the vocabulary, that end where the list ends. */
+static int are_words_sound(const struct steti_spec *s)
+{
+    const struct steti_generation *g = &s->generation;
+    int at = 0;
+    while (at >= 0 && at < g->n_bad_words && g->n_bad_words <= STETI_BAD_WORDS_MAX) {
+        int n = g->bad_words[at];
+        if (n < 2 || n > g->n_bad_words - at - 1) {
+            return 0;
+        }
+        for (int i = at + 1; i <= at + n; i++) {
+            if (!is_id(s, g->bad_words[i])) {
+                return 0;
+            }
+        }
+        at += 1 + n;
+    }
+    return at == g->n_bad_words;
+}
+
+static int are_rules_sound(const struct steti_spec *s)
+{
+    const struct steti_generation *g = &s->generation;
+    if (g->n_begin > STETI_BEGIN_MAX || g->n_more_ends > STETI_ENDS_MAX) {
+        return 0;
+    }
+    for (int i = 0; i < g->n_begin; i++) {
+        if (!is_id(s, g->begin[i])) {
+            return 0;
+        }
+    }
+    for (int i = 0; i < g->n_more_ends; i++) {
+        if (!is_id(s, g->more_ends[i]) || g->more_ends[i] == s->eos_id) {
+            return 0;
+        }
+    }
+    return g->no_repeat_ngram >= 0 && g->encoder_no_repeat_ngram >= 0 && g->min_length >= 0 &&
+           g->max_out >= 0 && g->repeat_factor >= 0.0f && g->encoder_factor >= 0.0f &&
+           are_words_sound(s);
+}
+
 static int are_ids_sound(const struct steti_spec *s)
 {
     for (int i = 0; i < s->n_banned && i < STETI_BANNED_MAX; i++) {
@@ -33,7 +74,7 @@ static int are_ids_sound(const struct steti_spec *s)
     }
     return is_id(s, s->eos_id) && is_id(s, s->start_id) && s->n_banned <= STETI_BANNED_MAX &&
            are_ids(s, &s->start, 1) && are_ids(s, &s->src_prefix, 0) &&
-           are_ids(s, &s->src_suffix, 1);
+           are_ids(s, &s->src_suffix, 1) && are_rules_sound(s);
 }
 
 static int are_positions_sound(const struct steti_spec *s)

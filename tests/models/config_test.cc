@@ -103,7 +103,7 @@ const Case cases[] = {
     {"eos_token_id", "-", STET_E_MODEL, "missing"},
     {"eos_token_id", "100", STET_E_MODEL, "is 100"},
     {"eos_token_id", "-1", STET_E_MODEL, "is -1"},
-    {"eos_token_id", "[1, 2]", STET_E_MODEL, "whole number"},
+    {"eos_token_id", "[1, 2.5]", STET_E_MODEL, "whole number"},
     {"decoder_start_token_id", "-", STET_E_MODEL, "missing"},
     {"decoder_start_token_id", "100", STET_E_MODEL, "is 100"},
     {"pad_token_id", "4000", STET_E_MODEL, "is 4000"},

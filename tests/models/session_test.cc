@@ -29,7 +29,8 @@ class Session : public ::testing::Test
     stet_status decode_row(int32_t id, int32_t pos, int32_t slot)
     {
         int32_t out;
-        steti_decode_batch b{1, &id, &pos, &slot, &out, nullptr, nullptr, nullptr, nullptr};
+        steti_decode_batch b{1,       &id,     &pos,    &slot,   &out,   nullptr,
+                             nullptr, nullptr, nullptr, nullptr, nullptr};
         return steti_model_decode(&s, &b, &err);
     }
     Net net{fixture("transformer-learned")};
@@ -97,7 +98,8 @@ TEST_F(Session, BranchesOutOfTheirLimitsAreRefused)
     ASSERT_EQ(encode({5, 1}, 2, 0), STET_OK) << err.message;
     for (const Row &r : rows) {
         int32_t id = 5, slot = 0, out;
-        steti_decode_batch b{1, &id, &r.pos, &slot, &out, nullptr, nullptr, &r.fork, &r.side};
+        steti_decode_batch b{1,       &id,     &r.pos,  &slot,   &out,   nullptr,
+                             nullptr, &r.fork, &r.side, nullptr, nullptr};
         err.message[0] = '\0';
         EXPECT_EQ(steti_model_decode(&s, &b, &err), r.want)
             << "position " << r.pos << " fork " << r.fork << " side " << r.side;

@@ -53,6 +53,6 @@ TEST_P(OutOfMemory, OpeningAndRunningAnEngine)
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, OutOfMemory,
-                         ::testing::Values("edgeformer-b", "transformer-learned"));
+                         ::testing::Values("edgeformer-b", "transformer-learned", "hf-m2m-100-c"));
 
 } // namespace

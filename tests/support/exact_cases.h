@@ -10,8 +10,10 @@ namespace stet_test
 inline const std::vector<std::string> &all_fixtures()
 {
     static const std::vector<std::string> names = {
-        "edgeformer-a",    "edgeformer-b",        "edgeformer-c", "transformer-post",
-        "transformer-pre", "transformer-learned", "hf-bart-a",    "hf-t5-a"};
+        "edgeformer-a",     "edgeformer-b",    "edgeformer-c",
+        "transformer-post", "transformer-pre", "transformer-learned",
+        "hf-bart-a",        "hf-t5-a",         "hf-bart-c",
+        "hf-mt5-b"}; // the last two have generation settings
     return names;
 }
 
