@@ -15,7 +15,6 @@ import shutil
 import sys
 
 import ctranslate2.converters
-import onnx
 import onnxruntime.quantization
 import optimum.exporters.onnx
 import optimum.onnx.graph_transformations
@@ -32,20 +31,13 @@ def to_ctranslate2(folder, kind):
 
 def quantize(source, target):
     onnxruntime.quantization.quantize_dynamic(source, target, per_channel=True,
-                                              weight_type=onnxruntime.quantization.QuantType.QInt8,
-                                              op_types_to_quantize=["MatMul", "Gather"],
-                                              extra_options={"MatMulConstBOnly": True})
+                                              weight_type=onnxruntime.quantization.QuantType.QInt8)
 
 
 def to_onnx(folder, export):
     if not export.exists():
         optimum.exporters.onnx.main_export(str(folder / "model"), str(export), task="text2text-generation-with-past",
                                            no_post_process=True, do_validation=False)
-
-
-def merge(first, later, target):
-    merged = optimum.onnx.graph_transformations.merge_decoders(onnx.load(first), onnx.load(later), strict=False)
-    onnx.save(merged, target)
 
 
 def finish_onnx(folder, export, kind):
@@ -60,7 +52,8 @@ def finish_onnx(folder, export, kind):
             quantize(export / name, part / name)
         else:
             shutil.copy(export / name, part / name)
-    merge(part / DECODERS[0], part / DECODERS[1], part / "decoder_model_merged.onnx")
+    optimum.onnx.graph_transformations.merge_decoders(*(part / name for name in DECODERS), strict=False,
+                                                      save_path=part / "decoder_model_merged.onnx")
     for name in DECODERS:
         os.remove(part / name)
     part.rename(out)
