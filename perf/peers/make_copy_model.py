@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 """Builds a Marian model that copies its source and replaces certain tokens by others, without any training.
 
-usage: make_copy_model.py [--shape base|deep|tiny] [--vocab N] [--sentences N] [--seed N] FOLDER
+usage: make_copy_model.py [--shape base|edge|tiny] [--vocab N] [--sentences N] [--seed N] FOLDER
 
 FOLDER/model is a folder as transformers writes and reads it (MarianMTModel, float32), with source.spm, target.spm and
 vocab.json; FOLDER/text has sentences with 0 to 3 mistakes and what must come out, as text and as token ids.
 
 Every weight is a random number, so that all arithmetic is done at its full cost, but some are large and make the
 model do this:
-  - a token's embedding holds two codes of 128 signs: `answer`, which the (tied) output layer looks for, and `meaning`,
-    the answer of the token that is to be written in its place. They differ for mistakes alone;
+  - a token's embedding holds two codes of signs, each a quarter of the width: `answer`, which the (tied) output layer
+    looks for, and `meaning`, the answer of the token that is to be written in its place. They differ for mistakes
+    alone;
   - the encoder leaves both and the sinusoidal positions nearly as they are;
-  - two heads of the last cross-attention find the source position that is equal to the position of the output, and
-    carry its `meaning` to where the output layer looks for the `answer`;
+  - the first heads of the last cross-attention, as many as hold a code, find the source position that is equal to the
+    position of the output, and carry its `meaning` to where the output layer looks for the `answer`;
   - the norms of the decoder forget the codes of the token that was written last.
 So the end-of-sentence token is copied as well, and comes out where it must.
 """
@@ -26,16 +27,14 @@ import safetensors.numpy
 
 import made_text
 
-SHAPES = {"base": dict(encoder=6, decoder=6, vocab=32000), "deep": dict(encoder=12, decoder=2, vocab=8000),
-          "tiny": dict(encoder=2, decoder=2, vocab=2000)}
-WIDTH, FFN, HEADS, HEAD, POSITIONS = 512, 2048, 8, 64, 512
-HALF = WIDTH // 2
+# base: the Transformer of that name with a large vocabulary. edge: the sizes of models/stet-edge-en. tiny: for trying.
+SHAPES = {"base": dict(width=512, heads=8, ffn=2048, decoder_ffn=2048, encoder=6, decoder=6, vocab=32000),
+          "edge": dict(width=256, heads=4, ffn=1024, decoder_ffn=256, encoder=6, decoder=2, vocab=4096),
+          "tiny": dict(width=512, heads=8, ffn=2048, decoder_ffn=2048, encoder=2, decoder=2, vocab=2000)}
+HEAD, POSITIONS = 64, 512
 # Positions are sines in the first half and cosines in the second, of frequencies that fall from 1 to 1e-4. The fast
 # ones tell positions apart; where they are slow there is room for the codes.
 FAST = 32
-POSITION = numpy.concatenate([numpy.arange(FAST), HALF + numpy.arange(FAST)])
-MEANING = numpy.arange(HALF - 128, HALF)
-ANSWER = numpy.arange(WIDTH - 128, WIDTH)
 CODE, MATCH, CARRY, OTHER = 1.5, 6.5, 1.5, 0.05
 NOISE = {"q_proj": 0.02, "k_proj": 0.02, "v_proj": 0.01, "out_proj": 0.004, "fc1": 0.02, "fc2": 0.002}
 
@@ -43,6 +42,10 @@ NOISE = {"q_proj": 0.02, "k_proj": 0.02, "v_proj": 0.01, "out_proj": 0.004, "fc1
 class Weights:
     def __init__(self, shape, seed):
         self.shape, self.rng, self.tensors = shape, numpy.random.default_rng(seed), {}
+        self.width, self.code = shape["width"], shape["width"] // 4
+        half = self.width // 2
+        self.position = numpy.concatenate([numpy.arange(FAST), half + numpy.arange(FAST)])
+        self.meaning, self.answer = (numpy.arange(end - self.code, end) for end in (half, self.width))
 
     def _random(self, size, scale):
         return (scale * self.rng.standard_normal(size)).astype(numpy.float32)
@@ -53,53 +56,54 @@ class Weights:
         self.tensors[name + ".bias"] = self._random(n_out, 0.1 * scale)
 
     def norm(self, name):
-        self.tensors[name + ".weight"] = 1 + self._random(WIDTH, 0.002)
-        self.tensors[name + ".bias"] = self._random(WIDTH, 0.002)
+        self.tensors[name + ".weight"] = 1 + self._random(self.width, 0.002)
+        self.tensors[name + ".bias"] = self._random(self.width, 0.002)
 
     def attention(self, name):
         for part in ("q_proj", "k_proj", "v_proj", "out_proj"):
-            self.linear(f"{name}.{part}", WIDTH, WIDTH)
+            self.linear(f"{name}.{part}", self.width, self.width)
         self.norm(name + "_layer_norm")
 
     def layer(self, name, cross):
+        ffn = self.shape["decoder_ffn" if cross else "ffn"]
         self.attention(name + ".self_attn")
         if cross:
             self.attention(name + ".encoder_attn")
-        self.linear(name + ".fc1", FFN, WIDTH)
-        self.linear(name + ".fc2", WIDTH, FFN)
+        self.linear(name + ".fc1", ffn, self.width)
+        self.linear(name + ".fc2", self.width, ffn)
         self.norm(name + ".final_layer_norm")
 
     def embedding(self, mistakes):
         vocab = self.shape["vocab"]
-        signs = numpy.concatenate([numpy.ones(64), -numpy.ones(64)]).astype(numpy.float32)
+        signs = numpy.concatenate([numpy.ones(self.code // 2), -numpy.ones(self.code // 2)]).astype(numpy.float32)
         codes = numpy.stack([self.rng.permutation(signs) for _ in range(vocab)])
         meant = numpy.arange(vocab)
         for wrong, right in mistakes.items():
             meant[wrong] = right
-        table = self._random((vocab, WIDTH), 0.02)
-        table[:, ANSWER] += CODE * codes
-        table[:, MEANING] += CODE * codes[meant]
+        table = self._random((vocab, self.width), 0.02)
+        table[:, self.answer] += CODE * codes
+        table[:, self.meaning] += CODE * codes[meant]
         table[vocab - 1] = 0  # padding, with which the output begins
         # Marian multiplies embeddings by the root of the width.
-        self.tensors["model.shared.weight"] = table / WIDTH**0.5
+        self.tensors["model.shared.weight"] = table / self.width**0.5
         self.tensors["final_logits_bias"] = numpy.zeros((1, vocab), numpy.float32)
 
     def copy(self):
         """What makes the random decoder copy."""
         last = f"model.decoder.layers.{self.shape['decoder'] - 1}"
         cross = last + ".encoder_attn."
-        for head in range(2):
+        for head in range(self.code // HEAD):
             rows = head * HEAD + numpy.arange(HEAD)
             for side in ("q_proj.weight", "k_proj.weight"):
-                self.tensors[cross + side][rows, POSITION] += MATCH
+                self.tensors[cross + side][rows, self.position] += MATCH
                 # Less the mean that the norms took away: a code has as many signs of one kind as of the other.
-                self.tensors[cross + side][numpy.ix_(rows, MEANING)] -= MATCH / len(MEANING)
-            self.tensors[cross + "v_proj.weight"][rows, MEANING[rows]] += CARRY
-            self.tensors[cross + "out_proj.weight"][ANSWER[rows], rows] += CARRY
-        self.tensors["model.decoder.layers.0.self_attn_layer_norm.weight"][ANSWER] = 0
+                self.tensors[cross + side][numpy.ix_(rows, self.meaning)] -= MATCH / len(self.meaning)
+            self.tensors[cross + "v_proj.weight"][rows, self.meaning[rows]] += CARRY
+            self.tensors[cross + "out_proj.weight"][self.answer[rows], rows] += CARRY
+        self.tensors["model.decoder.layers.0.self_attn_layer_norm.weight"][self.answer] = 0
         final = self.tensors[last + ".final_layer_norm.weight"]
-        final[:WIDTH - 128] *= OTHER
-        final[MEANING] = 0
+        final[:self.answer[0]] *= OTHER
+        final[self.meaning] = 0
 
     def build(self, mistakes):
         self.embedding(mistakes)
@@ -115,9 +119,11 @@ def config_of(shape):
     vocab = shape["vocab"]
     tokens = {"decoder_start_token_id": vocab - 1, "eos_token_id": made_text.EOS, "pad_token_id": vocab - 1}
     config = {
-        "architectures": ["MarianMTModel"], "model_type": "marian", "activation_function": "swish", "d_model": WIDTH,
-        "encoder_layers": shape["encoder"], "decoder_layers": shape["decoder"], "encoder_ffn_dim": FFN,
-        "decoder_ffn_dim": FFN, "encoder_attention_heads": HEADS, "decoder_attention_heads": HEADS,
+        "architectures": ["MarianMTModel"], "model_type": "marian", "activation_function": "swish",
+        "d_model": shape["width"],
+        "encoder_layers": shape["encoder"], "decoder_layers": shape["decoder"], "encoder_ffn_dim": shape["ffn"],
+        "decoder_ffn_dim": shape["decoder_ffn"],
+        "encoder_attention_heads": shape["heads"], "decoder_attention_heads": shape["heads"],
         "num_hidden_layers": shape["encoder"], "is_encoder_decoder": True, "scale_embedding": True,
         "normalize_embedding": False, "normalize_before": False, "static_position_embeddings": True,
         "share_encoder_decoder_embeddings": True, "tie_word_embeddings": True, "use_cache": True,
