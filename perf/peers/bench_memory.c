@@ -70,7 +70,8 @@ int main(int argc, char **argv)
         parts[t].data = data + t * parts[t].n;
     }
     for (int i = 0; i < REPEATS; i++) {
-        double rate = (double)(parts[0].n * threads * sizeof *data) / read_all(parts, threads) / 1e9;
+        double rate =
+            (double)(parts[0].n * threads * sizeof *data) / read_all(parts, threads) / 1e9;
         best = rate > best ? rate : best;
     }
     for (size_t t = 0; t < threads; t++) {

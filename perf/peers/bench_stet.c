@@ -1,15 +1,16 @@
 /* stet as one of the systems that peers_run.py measures
  *
- *   bench_stet MODEL COMPUTE_TYPE DECODING TEXT
+ *   bench_stet MODEL COMPUTE_TYPE DECODING TEXT THREADS [DRAFT_WINDOW]
  *
  * TEXT.source.txt and TEXT.source.ids: the same sentences, one a line, as text and as token ids.
  * Reads commands from standard input and answers each with one line of JSON; peer_worker.py takes
  * the same commands:
- *   one BEGIN END text|ids   sentences one at a time: milliseconds of each, and counts
- *   many BATCH LAYOUT        all sentences as ids, at most BATCH together: milliseconds. LAYOUT is
- *                            for other systems
- *   write FILE text|ids      all outputs, one a line
- *   memory                   most resident memory so far, in bytes
+ *   one BEGIN END       sentences one at a time: milliseconds of each, handed over as text and as
+ *                       ids, and counts of the latter
+ *   many BATCH LAYOUT   all sentences as ids, at most BATCH together: milliseconds. LAYOUT is for
+ *                       other systems
+ *   write FILE          the last output of every sentence as ids, one a line
+ *   memory              most resident memory so far, in bytes
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,16 +18,17 @@
 
 #include "../serving/serving_common.h"
 
-enum { MOST = 4096, MOST_IDS = 512 };
+enum { MOST = 4096, MOST_IDS = 512, ENGINES = 4 };
 
 struct bench {
-    const char *decoding;
+    const char *decoding, *window;
     struct lines text, ids;
     stet_request requests[2][MOST]; /* of text, of ids */
-    int32_t *tokens; /* of all requests, MOST_IDS each */
+    int32_t *tokens;                /* of all requests, MOST_IDS each */
+    stet_result *results[MOST];     /* the last ones */
     stet_model *model;
-    stet_engine *engine;
-    char batch[16]; /* of the engine */
+    stet_engine *engines[ENGINES]; /* one for each number of sentences together */
+    char batches[ENGINES][16];
 };
 
 static void parse_ids(stet_request *r, int32_t *ids, const char *line, size_t len)
@@ -64,27 +66,40 @@ static void read_texts(struct bench *b, const char *name)
     }
 }
 
-static void need_engine(struct bench *b, const char *batch)
+static stet_engine *engine_for(struct bench *b, const char *batch)
 {
-    const char *options[] = {"batch_size", batch, "decoding", b->decoding, "queue_size", "4096",
-                             NULL};
-    if (b->engine != NULL && strcmp(b->batch, batch) == 0) {
-        return;
+    const char *options[] = {"batch_size", batch,        "decoding", b->decoding, "draft_window",
+                             b->window,    "queue_size", "4096",     NULL};
+    for (int i = 0; i < ENGINES; i++) {
+        if (b->engines[i] == NULL) {
+            b->engines[i] = engine_or_exit(b->model, options);
+            snprintf(b->batches[i], sizeof b->batches[i], "%s", batch);
+        }
+        if (strcmp(b->batches[i], batch) == 0) {
+            return b->engines[i];
+        }
     }
-    stet_engine_destroy(b->engine);
-    b->engine = engine_or_exit(b->model, options);
-    snprintf(b->batch, sizeof b->batch, "%s", batch);
+    fprintf(stderr, "bench_stet: more than %d numbers of sentences together\n", ENGINES);
+    exit(1);
 }
 
 /* Milliseconds for n requests handed in together. */
-static double run(struct bench *b, const stet_request *r, size_t n, stet_result **results)
+static double run(stet_engine *g, const stet_request *r, size_t n, stet_result **results)
 {
     stet_error err = {.struct_size = sizeof err};
     uint64_t start = stet_clock_ns();
-    if (stet_correct_batch(b->engine, r, n, results, NULL, &err) != STET_OK) {
+    if (stet_correct_batch(g, r, n, results, NULL, &err) != STET_OK) {
         exit_with("correct", &err);
     }
     return (double)(stet_clock_ns() - start) / 1e6;
+}
+
+static void forget(struct bench *b, size_t begin, size_t end)
+{
+    for (size_t i = begin; i < end; i++) {
+        stet_result_release(b->results[i]);
+        b->results[i] = NULL;
+    }
 }
 
 static void print_counts(const stet_stats *a, const stet_stats *z)
@@ -97,68 +112,67 @@ static void print_counts(const stet_stats *a, const stet_stats *z)
            (unsigned long long)(z->accepted - a->accepted));
 }
 
-static void one(struct bench *b, size_t begin, size_t end, int ids)
+static void print_list(const char *name, const double *ms, size_t n)
 {
+    printf("\"%s\": [", name);
+    for (size_t i = 0; i < n; i++) {
+        printf("%s%.4f", i > 0 ? ", " : "", ms[i]);
+    }
+    printf("], ");
+}
+
+static void one(struct bench *b, size_t begin, size_t end)
+{
+    static double ms[2][MOST];
+    stet_engine *g = engine_for(b, "1");
     stet_stats before, after;
-    need_engine(b, "1");
-    before = engine_stats(b->engine);
-    printf("{\"ms\": [");
-    for (size_t i = begin; i < end && i < b->text.n; i++) {
+    end = end < b->text.n ? end : b->text.n;
+    begin = begin < end ? begin : end;
+    for (size_t i = begin; i < end; i++) {
         stet_result *result = NULL;
-        printf("%s%.4f", i > begin ? ", " : "", run(b, &b->requests[ids][i], 1, &result));
+        ms[0][i - begin] = run(g, &b->requests[0][i], 1, &result);
         stet_result_release(result);
     }
-    after = engine_stats(b->engine);
-    printf("], ");
+    forget(b, begin, end);
+    before = engine_stats(g);
+    for (size_t i = begin; i < end; i++) {
+        ms[1][i - begin] = run(g, &b->requests[1][i], 1, &b->results[i]);
+    }
+    after = engine_stats(g);
+    printf("{");
+    print_list("text_ms", ms[0], end - begin);
+    print_list("ids_ms", ms[1], end - begin);
     print_counts(&before, &after);
     printf("}\n");
 }
 
 static void many(struct bench *b, const char *batch)
 {
-    static stet_result *results[MOST];
-    stet_stats before, after;
+    stet_engine *g = engine_for(b, batch);
+    stet_stats before = engine_stats(g), after;
     double ms;
-    need_engine(b, batch);
-    before = engine_stats(b->engine);
-    ms = run(b, b->requests[1], b->text.n, results);
-    after = engine_stats(b->engine);
-    for (size_t i = 0; i < b->text.n; i++) {
-        stet_result_release(results[i]);
-    }
+    forget(b, 0, b->text.n);
+    ms = run(g, b->requests[1], b->text.n, b->results);
+    after = engine_stats(g);
     printf("{\"ms\": %.3f, ", ms);
     print_counts(&before, &after);
     printf("}\n");
 }
 
-static void write_result(FILE *f, const stet_result *result, int ids)
-{
-    size_t n;
-    if (ids) {
-        const int32_t *tokens = stet_result_tokens(result, &n);
-        for (size_t i = 0; i < n; i++) {
-            fprintf(f, "%s%d", i > 0 ? " " : "", tokens[i]);
-        }
-    } else {
-        const char *text = stet_result_text(result, &n);
-        fwrite(text, 1, n, f);
-    }
-    fputc('\n', f);
-}
-
-static void write_outputs(struct bench *b, const char *path, int ids)
+static void write_outputs(const struct bench *b, const char *path)
 {
     FILE *f = fopen(path, "wb");
     if (f == NULL) {
         perror(path);
         exit(1);
     }
-    need_engine(b, "1");
     for (size_t i = 0; i < b->text.n; i++) {
-        stet_result *result = NULL;
-        run(b, &b->requests[ids][i], 1, &result);
-        write_result(f, result, ids);
-        stet_result_release(result);
+        size_t n = 0;
+        const int32_t *tokens = b->results[i] ? stet_result_tokens(b->results[i], &n) : NULL;
+        for (size_t k = 0; k < n; k++) {
+            fprintf(f, "%s%d", k > 0 ? " " : "", tokens[k]);
+        }
+        fputc('\n', f);
     }
     if (fclose(f) != 0) {
         perror(path);
@@ -185,17 +199,18 @@ static void memory(void)
 
 static int obey(struct bench *b, char *line)
 {
-    char *save, *word[4] = {0};
+    char *save, *word[3] = {0};
     int n = 0;
-    for (char *w = strtok_r(line, " \n", &save); w != NULL && n < 4; w = strtok_r(NULL, " \n", &save)) {
+    for (char *w = strtok_r(line, " \n", &save); w != NULL && n < 3;
+         w = strtok_r(NULL, " \n", &save)) {
         word[n++] = w;
     }
-    if (n == 4 && strcmp(word[0], "one") == 0) {
-        one(b, strtoul(word[1], NULL, 10), strtoul(word[2], NULL, 10), strcmp(word[3], "ids") == 0);
+    if (n == 3 && strcmp(word[0], "one") == 0) {
+        one(b, strtoul(word[1], NULL, 10), strtoul(word[2], NULL, 10));
     } else if (n == 3 && strcmp(word[0], "many") == 0) {
         many(b, word[1]);
-    } else if (n == 3 && strcmp(word[0], "write") == 0) {
-        write_outputs(b, word[1], strcmp(word[2], "ids") == 0);
+    } else if (n == 2 && strcmp(word[0], "write") == 0) {
+        write_outputs(b, word[1]);
     } else if (n == 1 && strcmp(word[0], "memory") == 0) {
         memory();
     } else {
@@ -206,32 +221,42 @@ static int obey(struct bench *b, char *line)
     return 0;
 }
 
+static void load(struct bench *b, char **argv)
+{
+    stet_error err = {.struct_size = sizeof err};
+    stet_option options[] = {{"compute_type", argv[2]}, {"intra_threads", argv[5]}};
+    uint64_t start = stet_clock_ns();
+    if (stet_model_load(argv[1], options, 2, &b->model, &err) != STET_OK) {
+        exit_with("the model", &err);
+    }
+    read_texts(b, argv[4]);
+    printf("{\"version\": \"%s\", \"import_ms\": 0, \"load_ms\": %.3f}\n", stet_version(),
+           (double)(stet_clock_ns() - start) / 1e6);
+    fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
     static struct bench b;
     char line[4096];
     int bad = 0;
-    stet_error err = {.struct_size = sizeof err};
-    uint64_t start = stet_clock_ns();
-    if (argc != 5) {
-        fprintf(stderr, "usage: bench_stet MODEL COMPUTE_TYPE greedy|aggressive TEXT\n");
+    if (argc != 6 && argc != 7) {
+        fprintf(stderr, "usage: bench_stet MODEL COMPUTE_TYPE greedy|aggressive TEXT THREADS "
+                        "[DRAFT_WINDOW]\n");
         return 1;
     }
-    stet_option options[] = {{"compute_type", argv[2]}, {"intra_threads", "2"}};
     b.decoding = argv[3];
-    if (stet_model_load(argv[1], options, 2, &b.model, &err) != STET_OK) {
-        exit_with("the model", &err);
-    }
-    read_texts(&b, argv[4]);
-    printf("{\"version\": \"%s\", \"import_ms\": 0, \"load_ms\": %.3f}\n", stet_version(),
-           (double)(stet_clock_ns() - start) / 1e6);
-    fflush(stdout);
+    b.window = argc == 7 ? argv[6] : "auto";
+    load(&b, argv);
     while (!bad && fgets(line, sizeof line, stdin) != NULL) {
         bad = obey(&b, line);
     }
-    free(b.tokens);
-    stet_engine_destroy(b.engine);
+    forget(&b, 0, b.text.n);
+    for (int i = 0; i < ENGINES; i++) {
+        stet_engine_destroy(b.engines[i]);
+    }
     stet_model_release(b.model);
+    free(b.tokens);
     lines_free(&b.text);
     lines_free(&b.ids);
     return bad;
