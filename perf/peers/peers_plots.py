@@ -20,8 +20,8 @@ PLAIN = {"svg.fonttype": "none", "svg.hashsalt": "stet", "font.family": "sans-se
          "axes.spines.top": False, "axes.spines.right": False}
 
 
-def save(figure, path):
-    figure.tight_layout()
+def save(figure, path, bottom=0.0):
+    figure.tight_layout(rect=(0, bottom, 1, 1))
     figure.savefig(path, metadata={"Date": None})
     # matplotlib ends some lines with a space.
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -35,7 +35,7 @@ def style_of(system):
 
 def draw_latency(records, path):
     shapes = [r["shape"] for r in records["shape"]]
-    figure, panels = pyplot.subplots(1, len(shapes), figsize=(4.6 * len(shapes), 4.2), squeeze=False)
+    figure, panels = pyplot.subplots(1, len(shapes), figsize=(4.6 * len(shapes), 4.6), squeeze=False)
     for axes, shape in zip(panels[0], shapes):
         for system in systems_of(records, shape):
             samples = all_samples(latencies(records, shape, system, "text_ms"))
@@ -46,8 +46,8 @@ def draw_latency(records, path):
         axes.set_xlabel("percentile")
         axes.set_ylabel("milliseconds")
         axes.grid(alpha=0.25)
-    panels[0][0].legend(fontsize=6.5, loc="upper left")
-    save(figure, path)
+    figure.legend(*panels[0][0].get_legend_handles_labels(), fontsize=7, loc="lower center", ncol=3, frameon=False)
+    save(figure, path, bottom=0.15)
 
 
 def draw_passes(records, path):

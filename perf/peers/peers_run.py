@@ -42,7 +42,8 @@ class Worker:
         if system.startswith("stet-"):
             _, kind, decoding = system.split("-")
             model = folder / ("stet-int8" if kind == "int8" else "model")
-            command = [str(ROOT / "build/perf/bench_stet"), str(model), kind, decoding, source, str(args.threads), window]
+            command = [str(ROOT / "build/perf/bench_stet"), str(model), kind, decoding, source, str(args.threads),
+                       window]
         else:
             command = [sys.executable, str(HERE / "peer_worker.py"), system, str(folder), source, str(args.threads)]
         cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:args.threads]))
@@ -205,7 +206,8 @@ def measure_throughput(record, args, shape, workers):
                     time.sleep(SETTLE)
                     answer = workers[system].ask("many", batch, layout)
                     if i > 0:
-                        record("throughput", shape=shape, system=system, batch=batch, layout=layout, round=i - 1, **answer)
+                        record("throughput", shape=shape, system=system, batch=batch, layout=layout, round=i - 1,
+                               **answer)
         for system, worker in workers.items():
             save_outputs(worker, args, shape, str(batch))
             record("memory", shape=shape, system=system, batch=batch, **worker.ask("memory"))

@@ -7,8 +7,9 @@ usage: peers_table.py PEERS_JSONL
 import statistics
 import sys
 
-from peers_stats import (NAMES, RESAMPLES, all_samples, base_of, ceiling_of, kind_of, latencies, matrix_sizes, median_ratio, percentile, pick,
-                         print_table, ratio_text, read_records, rounds_ratio, systems_of, throughput_rounds)
+from peers_stats import (NAMES, RESAMPLES, all_samples, base_of, ceiling_of, kind_of, latencies, matrix_sizes,
+                         median_ratio, percentile, pick, print_table, ratio_text, read_records, rounds_ratio,
+                         systems_of, throughput_rounds)
 
 HEAD = """# stet beside its peers
 
@@ -46,17 +47,17 @@ several batches at a time, and the faster is shown."""
 FOOTPRINT = """
 ### Memory, start, size
 
-Peak resident memory after {chunk} sentences one at a time, and when the same process had then decoded in batches of 32 and
-of 128 (all that it kept for the smaller ones included). Start: milliseconds from the start of the process to the first
-corrected sentence, files in the page cache; without interpreter and imports: loading and the first sentence. Size: the
-folder that is read; and the system's own installed files, without Python and without what it depends on (of
-transformers: with PyTorch)."""
+Peak resident memory after {chunk} sentences one at a time, and when the same process had then decoded in batches of 32
+and of 128 (all that it kept for the smaller ones included). Start: milliseconds from the start of the process to the
+first corrected sentence, files in the page cache; and of that loading and the first sentence, without interpreter and
+imports. Size: the folder that is read; and the system's own installed files, without Python and without what it
+depends on (of transformers: with PyTorch)."""
 OUTPUTS = """
 ### Outputs
 
-Compared with stet's float32 greedy decoding, token by token, {tokens} tokens in {sentences} sentences; the first row is what
-the text was made to give. These models answer with a wide margin, so that systems that round differently still agree:
-a difference here would be a mistake of the set-up."""
+Compared with stet's float32 greedy decoding, token by token, {tokens} tokens in {sentences} sentences; the first row is
+what the text was made to give. These models answer with a wide margin, so that systems that round differently still
+agree: a difference here would be a mistake of the set-up."""
 LIMITS = """
 ### Share of what the processor can do
 
@@ -182,8 +183,9 @@ def print_shape(records, made):
     print_table(("tokens that differ, in sentences", "one at a time", "batch 32", "batch 128"),
                 output_rows(records, shape))
     ceiling = ceiling_of(records)
-    print(LIMITS.format(float32=ceiling["float32_gops"], int8=ceiling["int8_gops"], read=ceiling["read_gb_per_second"]))
-    print_table(("system", "GOP/s one at a time", "GOP/s batch 32", "GOP/s batch 128", "GB/s of weights, one at a time"),
+    print(LIMITS.format(float32=ceiling["float32_gops"], int8=ceiling["int8_gops"],
+                        read=ceiling["read_gb_per_second"]))
+    print_table(("system", "GOP/s one at a time", "batch 32", "batch 128", "GB/s of weights, one at a time"),
                 limit_rows(records, shape, made))
     print(SWEEP)
     print_table(("mistakes", "greedy passes", "ms", "no window: passes", "ms", "own window: passes", "ms"),
@@ -201,8 +203,8 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     records = read_records(sys.argv[1])
-    machine = records["machine"][0]
-    print(HEAD.format(versions=versions_of(records), resamples=RESAMPLES, end=records["end"][0]["load"], **machine), end="")
+    print(HEAD.format(versions=versions_of(records), resamples=RESAMPLES, end=records["end"][0]["load"],
+                      **records["machine"][0]), end="")
     for made in records["shape"]:
         print_shape(records, made)
     print("\n![latency percentiles](latency.svg)\n\n![passes against mistakes](passes.svg)")
