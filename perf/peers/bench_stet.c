@@ -3,6 +3,7 @@
  *   bench_stet MODEL COMPUTE_TYPE DECODING TEXT THREADS [DRAFT_WINDOW]
  *
  * TEXT.source.txt and TEXT.source.ids: the same sentences, one a line, as text and as token ids.
+ * Without the second file the text is taken in place of the ids.
  * Reads commands from standard input and answers each with one line of JSON; peer_worker.py takes
  * the same commands:
  *   one BEGIN END       sentences one at a time: milliseconds of each, handed over as text and as
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../serving/serving_common.h"
 
@@ -49,17 +51,25 @@ static void parse_ids(stet_request *r, int32_t *ids, const char *line, size_t le
 static void read_texts(struct bench *b, const char *name)
 {
     char path[2048];
+    int has_ids;
     snprintf(path, sizeof path, "%s.source.txt", name);
     lines_read(&b->text, path);
     snprintf(path, sizeof path, "%s.source.ids", name);
-    lines_read(&b->ids, path);
-    if (b->text.n != b->ids.n || b->text.n > MOST) {
+    has_ids = access(path, F_OK) == 0;
+    if (has_ids) {
+        lines_read(&b->ids, path);
+    }
+    if ((has_ids && b->text.n != b->ids.n) || b->text.n > MOST) {
         fprintf(stderr, "%s: texts and ids differ in number, or are more than %d\n", name, MOST);
         exit(1);
     }
     b->tokens = calloc(b->text.n * MOST_IDS + 1, sizeof *b->tokens);
     for (size_t i = 0; i < b->text.n && b->tokens != NULL; i++) {
-        b->requests[0][i] = request_of(&b->text, i, i);
+        b->requests[0][i] = b->requests[1][i] = request_of(&b->text, i, i);
+        if (!has_ids) {
+            continue;
+        }
+        memset(&b->requests[1][i], 0, sizeof b->requests[1][i]);
         b->requests[1][i].struct_size = sizeof(stet_request);
         b->requests[1][i].flags = STET_REQ_TOKENS;
         parse_ids(&b->requests[1][i], b->tokens + i * MOST_IDS, b->ids.text[i], b->ids.len[i]);
