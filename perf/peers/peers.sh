@@ -3,7 +3,7 @@
 # one run, in turn. Models are made (make_copy_model.py), not downloaded; the other systems come from PyPI.
 # usage: perf/peers/peers.sh OUTDIR [ROUNDS]     (3 rounds: about 10 minutes on two cores, once everything is built)
 # Keeps in OUTDIR: venv/ (6 GB; PEERS_VENV=FOLDER takes another), the models, all measurements (peers.jsonl). Writes
-# perf/results/peers.md, latency.svg and passes.svg. Ends with 1 when greedy and aggressive decoding differ.
+# perf/results/peers.md, latency.svg, passes.svg and perf/cost.md. Ends with 1 when greedy and aggressive decoding differ.
 set -euo pipefail
 case ${1:-} in --help | -h | "") sed -n '2,6s/^# //p' "$0"; exit 0 ;; esac
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -36,5 +36,6 @@ status=0
 python perf/peers/peers_run.py --rounds "$rounds" --command "perf/peers/peers.sh OUTDIR $rounds" "$out" || status=$?
 python perf/peers/peers_table.py "$out/peers.jsonl" >perf/results/peers.md
 python perf/peers/peers_plots.py "$out/peers.jsonl" perf/results
+python perf/cost.py "$out/peers.jsonl"
 cat perf/results/peers.md
 exit "$status"
