@@ -34,7 +34,7 @@ Microsoft says of its grammar checker that aggressive decoding and ONNX Runtime 
 of serving (about 200 % more speed), against the production model before it: *Achieving Zero-COGS with Microsoft Editor
 Neural Grammar Checker*, Microsoft Research blog, May 2023. That compares two whole systems; what aggressive decoding
 alone saves is the difference between greedy and aggressive below, with the same kernels and the same model. Shares of
-the cost saved:"""
+the cost saved; where one is negative, aggressive decoding costs more:"""
 PRICES = """
 ## Prices
 """
@@ -98,8 +98,7 @@ def print_report(records, prices):
     print_table(("model", "aggressive stet instead of", "one at a time", "batch 32", "batch 128", "claim"),
                 saved_rows(records))
     print(PRICES)
-    print("A negative share means that aggressive decoding costs more there. GPU prices are listed so that a measurement"
-          "\nhas them at hand; no GPU was measured for this page.")
+    print("GPU prices are listed so that a measurement has them at hand; no GPU was measured for this page.")
     print_table(("what", "value", "source", "date"),
                 [[key.replace("_", " "), str(prices[key]["value"]), prices[key]["source"], prices[key]["date"]]
                  for key in ("euros_per_dollar", "busy_share")]

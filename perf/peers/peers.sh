@@ -3,9 +3,10 @@
 # one run, in turn. Models are made (make_copy_model.py), not downloaded; the other systems come from PyPI.
 # usage: perf/peers/peers.sh OUTDIR [ROUNDS]     (3 rounds: about 10 minutes on two cores, once everything is built)
 # Keeps in OUTDIR: venv/ (6 GB; PEERS_VENV=FOLDER takes another), the models, all measurements (peers.jsonl). Writes
-# perf/results/peers.md, latency.svg, passes.svg and perf/cost.md. Ends with 1 when greedy and aggressive decoding differ.
+# perf/results/peers.md, latency.svg, passes.svg and perf/cost.md. Ends with 1 when greedy and aggressive decoding
+# differ.
 set -euo pipefail
-case ${1:-} in --help | -h | "") sed -n '2,6s/^# //p' "$0"; exit 0 ;; esac
+case ${1:-} in --help | -h | "") sed -n '2,7s/^# //p' "$0"; exit 0 ;; esac
 root=$(cd "$(dirname "$0")/../.." && pwd)
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
