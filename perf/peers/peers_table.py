@@ -55,8 +55,8 @@ depends on (of transformers: with PyTorch)."""
 OUTPUTS = """
 ### Outputs
 
-Compared with stet's float32 greedy decoding, token by token, {tokens} tokens in {sentences} sentences; the first row is
-what the text was made to give. These models answer with a wide margin, so that systems that round differently still
+Compared with stet's float32 greedy decoding, token by token: {tokens} tokens in {sentences} sentences in batches, and
+{few_tokens} in {few} one at a time; the first row is what the text was made to give. These models answer with a wide margin, so that systems that round differently still
 agree: a difference here would be a mistake of the set-up."""
 LIMITS = """
 ### Share of what the processor can do
@@ -133,14 +133,15 @@ def limit_rows(records, shape, made):
     ceiling, config = ceiling_of(records), made["config"]
     source, output = matrix_sizes(config)
     gop = 2e-9 * (source * made["source_tokens"] + output * made["output_tokens"])
-    rows = []
+    alone, rows = pick(records["outputs"], shape=shape, batch=1)[0], []
+    steps = alone["tokens"] + alone["sentences"]  # one token a sentence ends it
+    gop_alone = 2e-9 * (source + output) * steps
     for s in systems_of(records, shape):
         peak, size = ceiling[f"{kind_of(s)}_gops"], 1 if kind_of(s) == "int8" else 4
         by = latencies(records, shape, s, "ids_ms")
         seconds = sum(statistics.median(x) for x in by.values()) / 1e3
-        passes = passes_of(records, shape, s, made["output_tokens"])
-        read = 1e-9 * size * (source * made["sentences"] + output * passes) / seconds
-        cells = [NAMES[s], f"{gop / seconds:.0f} ({100 * gop / seconds / peak:.1f} %)"]
+        read = 1e-9 * size * (source * len(by) + output * passes_of(records, shape, s, steps)) / seconds
+        cells = [NAMES[s], f"{gop_alone / seconds:.0f} ({100 * gop_alone / seconds / peak:.1f} %)"]
         for batch in (32, 128):
             rate = gop / (statistics.median(throughput_rounds(records, shape, s, batch)) / 1e3)
             cells.append(f"{rate:.0f} ({100 * rate / peak:.1f} %)")
@@ -179,7 +180,9 @@ def print_shape(records, made):
     print_table(("system", "MB one at a time", "MB batch 32", "MB batch 128", "start ms", "load and first ms",
                  "model MB", "installed MB"), footprint_rows(records, shape))
     outputs = pick(records["outputs"], shape=shape)
-    print(OUTPUTS.format(tokens=outputs[0]["tokens"], sentences=outputs[0]["sentences"]))
+    batches, alone = (pick(outputs, batch=b)[0] for b in (32, 1))
+    print(OUTPUTS.format(tokens=batches["tokens"], sentences=batches["sentences"], few_tokens=alone["tokens"],
+                         few=alone["sentences"]))
     print_table(("tokens that differ, in sentences", "one at a time", "batch 32", "batch 128"),
                 output_rows(records, shape))
     ceiling = ceiling_of(records)
