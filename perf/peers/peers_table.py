@@ -56,8 +56,8 @@ OUTPUTS = """
 ### Outputs
 
 Compared with stet's float32 greedy decoding, token by token: {tokens} tokens in {sentences} sentences in batches, and
-{few_tokens} in {few} one at a time; the first row is what the text was made to give. These models answer with a wide margin, so that systems that round differently still
-agree: a difference here would be a mistake of the set-up."""
+{few_tokens} in {few} one at a time; the first row is what the text was made to give. These models answer with a wide
+margin, so that systems that round differently still agree: a difference here would be a mistake of the set-up."""
 LIMITS = """
 ### Share of what the processor can do
 
