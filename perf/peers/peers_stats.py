@@ -5,6 +5,7 @@ import json
 import pathlib
 import random
 import statistics
+import sys
 
 RESAMPLES = 1000
 NAMES = {"stet-int8-aggressive": "stet int8, aggressive", "stet-int8-greedy": "stet int8, greedy",
@@ -20,6 +21,8 @@ def read_records(path):
     for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
         out[record.pop("record")].append(record)
+    if not out["end"]:
+        sys.exit(f"{path}: the run that wrote it did not come to its end; repeat it")
     return out
 
 
