@@ -103,6 +103,8 @@ def rounds_ratio(above, below):
 
 def ratio_text(found):
     value, (low, high) = found
+    if low == high:  # compared with itself
+        return f"{value:.0f}" if value == 1 else f"{value:.2f}"
     return f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
