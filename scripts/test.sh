@@ -88,9 +88,8 @@ install_tests() {
 
 # The plug-in must build; its tests skip what needs a device. Stage 2 has run the kernels on the processor.
 cuda_build() {
-    cmake -S . -B build-cuda -G Ninja -DSTET_CUDA=ON
-    cmake --build build-cuda -j "$jobs" --target stet_cuda plugin_test
-    ctest --test-dir build-cuda -R '^(plugin_test|cuda)\.' --output-on-failure --no-tests=error
+    cmake --build build -j "$jobs" --target stet_cuda cuda_plugin_test
+    ctest --test-dir build -R '^(cuda_plugin_test|cuda)\.' --output-on-failure --no-tests=error
 }
 
 # stage NAME FUNCTION: runs it with a heading; on failure says so and ends the run.
