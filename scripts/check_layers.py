@@ -56,6 +56,8 @@ CUDA_HEADER = re.compile(r"^(cuda|cublas|cudnn|cufft|curand|cusparse|nvrtc|nvtx|
                          r"|cooperative_groups|mma\.h|cub/)")
 # The only host file that sees CUDA's headers; kernels get what they need from nvcc.
 CUDA_HOST_FILE = "cuda/runtime_cudart.c"
+# The files of a model folder have the names that other software gave them.
+MODEL_FOLDER = re.compile(r"^models/stet-[^/]+/")
 # Names that may occur in several folders.
 REPEATED_NAMES = re.compile(
     r"^(README\.md|ATTRIBUTION\.md|CMakeLists\.txt|__init__\.py|requirements\.txt|.*\.out)$")
@@ -82,7 +84,7 @@ def check_names(paths):
     first, problems = {}, []
     for path in paths:
         name = os.path.basename(path)
-        if REPEATED_NAMES.match(name) or path.startswith("."):
+        if REPEATED_NAMES.match(name) or path.startswith(".") or MODEL_FOLDER.match(path):
             continue
         if name in first:
             problems.append(f"{path}: the file name is already taken by {first[name]}")
