@@ -118,7 +118,7 @@ def run_decoder(driver, model, ids):
 
 def compare_folder(driver, model, texts, report):
     import folder_oracle
-    oracle = folder_oracle.FolderOracle(model)
+    oracle = folder_oracle.oracle_of(model)
     texts = [t for t in texts if oracle.accepts(t)]
     rows, differ = [], 0
     for text, line, want in zip(texts, run_driver(driver, model, texts, False), oracle.encode(texts)):

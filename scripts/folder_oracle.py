@@ -61,3 +61,30 @@ class FolderOracle:
         """Sequences of ids that no text need become."""
         rng, ids = random.Random(seed), [i for i in range(self.size) if i not in self.skipped]
         return [[rng.choice(ids) for _ in range(rng.randint(1, 12))] for _ in range(count)]
+
+
+class DictOracle(FolderOracle):
+    """A SentencePiece file with a dict.txt, as fairseq reads them: the pieces' names are looked up in the list, which
+    stands behind <s>, <pad>, </s> and <unk>."""
+
+    def __init__(self, path):
+        import sentencepiece
+        self.library = f"sentencepiece {sentencepiece.__version__} and the list's lines"
+        self.sp = sentencepiece.SentencePieceProcessor(model_file=os.path.join(path, "sentencepiece.bpe.model"))
+        with open(os.path.join(path, "dict.txt"), encoding="utf-8") as f:
+            self.names = ["<s>", "<pad>", "</s>", "<unk>"] + [line.rstrip("\n").rsplit(" ", 1)[0] for line in f]
+        self.ids = {name: i for i, name in enumerate(self.names)}
+        self.skipped, self.size, self.bytes = {0, 1, 2, 3}, len(self.names), False
+
+    def accepts(self, text):
+        return "\ufffd" not in text.decode("utf-8", "replace")
+
+    def encode(self, texts):
+        return [[self.ids.get(piece, 3) for piece in self.sp.encode(text, out_type=str)] for text in texts]
+
+    def decode(self, ids):
+        return self.seen(self.sp.decode([self.names[i] for i in ids if i not in self.skipped]))
+
+
+def oracle_of(path):
+    return DictOracle(path) if os.path.exists(os.path.join(path, "dict.txt")) else FolderOracle(path)
