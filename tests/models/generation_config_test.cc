@@ -1,13 +1,10 @@
 // What a folder says of decoding: which keys become rules, and which are refused.
-extern "C" {
-#include "spec.h"
-}
-
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "config_text.h"
 
 namespace
 {
@@ -17,29 +14,15 @@ using Ids = std::vector<int32_t>;
 // A vocabulary of 600, so that lists can be longer than stet supports.
 std::string bart(const std::string &more = "")
 {
-    return "{\"model_type\":\"bart\",\"vocab_size\":600,\"d_model\":24,\"encoder_layers\":2,"
-           "\"decoder_layers\":1,\"encoder_attention_heads\":3,\"decoder_attention_heads\":2,"
-           "\"encoder_ffn_dim\":32,\"decoder_ffn_dim\":16" +
-           more + "}";
-}
-
-stet_status parse(const std::string &config, const char *generation, steti_spec *spec,
-                  std::string *message)
-{
-    stet_error err{};
-    err.struct_size = sizeof err;
-    stet_status st = steti_spec_parse(config.data(), config.size(), generation,
-                                      generation != nullptr ? std::strlen(generation) : 0,
-                                      "/some/folder", spec, &err);
-    *message = err.message;
-    return st;
+    return stet_test::bart_config("bart", 600, more);
 }
 
 steti_spec good(const std::string &generation)
 {
     steti_spec spec;
     std::string message;
-    EXPECT_EQ(parse(bart(), generation.c_str(), &spec, &message), STET_OK) << message;
+    EXPECT_EQ(stet_test::parse_config(bart(), generation.c_str(), &spec, &message), STET_OK)
+        << message;
     return spec;
 }
 
@@ -107,7 +90,8 @@ TEST(GenerationConfig, AnyOfSeveralEndsEndsAnOutput)
 {
     steti_spec s;
     std::string message;
-    ASSERT_EQ(parse(bart(",\"eos_token_id\":[7,2,7,9]"), nullptr, &s, &message), STET_OK);
+    ASSERT_EQ(stet_test::parse_config(bart(",\"eos_token_id\":[7,2,7,9]"), nullptr, &s, &message),
+              STET_OK);
     EXPECT_EQ(s.eos_id, 7) << "the first stands behind sources";
     EXPECT_EQ(s.src_suffix.id[0], 7);
     EXPECT_EQ(more_ends(s), (Ids{2, 9}));
@@ -117,7 +101,8 @@ TEST(GenerationConfig, AnyOfSeveralEndsEndsAnOutput)
     EXPECT_EQ(more_ends(s), (Ids{7, 9}));
     s = good("{\"eos_token_id\":[7,9]}");
     EXPECT_EQ(s.eos_id, 7);
-    ASSERT_EQ(parse(bart(",\"eos_token_id\":[7,9]"), "{\"eos_token_id\":9}", &s, &message),
+    ASSERT_EQ(stet_test::parse_config(bart(",\"eos_token_id\":[7,9]"), "{\"eos_token_id\":9}", &s,
+                                      &message),
               STET_OK);
     EXPECT_TRUE(s.eos_id == 9 && s.generation.n_more_ends == 0);
     s = good("{\"eos_token_id\":[2,8],\"forced_eos_token_id\":8}");
@@ -158,10 +143,11 @@ TEST(GenerationConfig, ConfigJsonCountsOnlyWhereThereIsNoOtherFile)
                               "\"task_specific_params\":{\"summarization\":{\"min_length\":9}}");
     steti_spec s;
     std::string message;
-    ASSERT_EQ(parse(config, nullptr, &s, &message), STET_OK) << message;
+    ASSERT_EQ(stet_test::parse_config(config, nullptr, &s, &message), STET_OK) << message;
     EXPECT_TRUE(s.generation.no_repeat_ngram == 3 && s.generation.min_length == 4 &&
                 s.generation.max_out == 49);
-    ASSERT_EQ(parse(config, "{\"min_length\":2}", &s, &message), STET_OK) << message;
+    ASSERT_EQ(stet_test::parse_config(config, "{\"min_length\":2}", &s, &message), STET_OK)
+        << message;
     EXPECT_TRUE(s.generation.no_repeat_ngram == 0 && s.generation.min_length == 2 &&
                 s.generation.max_out == 0);
 }
@@ -229,10 +215,13 @@ TEST(GenerationConfig, WhatIsWrongOrCannotBeFollowedIsRefused)
     for (const auto &c : cases) {
         std::string message, keys = "{" + c.keys + "}";
         steti_spec spec;
-        EXPECT_EQ(parse(bart(), keys.c_str(), &spec, &message), STET_E_MODEL) << c.keys;
+        EXPECT_EQ(stet_test::parse_config(bart(), keys.c_str(), &spec, &message), STET_E_MODEL)
+            << c.keys;
         EXPECT_NE(message.find(c.says), std::string::npos) << message;
         EXPECT_NE(message.find("/some/folder/generation_config.json"), std::string::npos);
-        EXPECT_EQ(parse(bart("," + c.keys), nullptr, &spec, &message), STET_E_MODEL) << c.keys;
+        EXPECT_EQ(stet_test::parse_config(bart("," + c.keys), nullptr, &spec, &message),
+                  STET_E_MODEL)
+            << c.keys;
         EXPECT_NE(message.find("/some/folder/config.json"), std::string::npos) << message;
     }
 }

@@ -1,24 +1,18 @@
 // config.json of the families of Hugging Face: what becomes of their keys, and which are refused.
-extern "C" {
-#include "spec.h"
-}
-
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "config_text.h"
+
 namespace
 {
 
 std::string bart_like(const std::string &type, const std::string &more = "")
 {
-    return "{\"model_type\":\"" + type +
-           "\",\"vocab_size\":100,\"d_model\":24,\"encoder_layers\":2,\"decoder_layers\":1,"
-           "\"encoder_attention_heads\":3,\"decoder_attention_heads\":2,\"encoder_ffn_dim\":32,"
-           "\"decoder_ffn_dim\":16" +
-           more + "}";
+    return stet_test::bart_config(type, 100, more);
 }
 
 std::string t5_like(const std::string &type, const std::string &more = "")
@@ -29,23 +23,11 @@ std::string t5_like(const std::string &type, const std::string &more = "")
            more + "}";
 }
 
-stet_status parse(const std::string &config, const char *generation, steti_spec *spec,
-                  std::string *message)
-{
-    stet_error err{};
-    err.struct_size = sizeof err;
-    stet_status st = steti_spec_parse(config.data(), config.size(), generation,
-                                      generation != nullptr ? std::strlen(generation) : 0,
-                                      "/some/folder", spec, &err);
-    *message = err.message;
-    return st;
-}
-
 steti_spec good(const std::string &config, const char *generation = nullptr)
 {
     steti_spec spec;
     std::string message;
-    EXPECT_EQ(parse(config, generation, &spec, &message), STET_OK) << message;
+    EXPECT_EQ(stet_test::parse_config(config, generation, &spec, &message), STET_OK) << message;
     return spec;
 }
 
@@ -226,7 +208,8 @@ TEST(HfConfig, WhatCannotBeRunIsRefused)
     for (const auto &c : cases) {
         steti_spec spec;
         std::string message;
-        EXPECT_NE(parse(c.config, c.generation, &spec, &message), STET_OK) << c.config;
+        EXPECT_NE(stet_test::parse_config(c.config, c.generation, &spec, &message), STET_OK)
+            << c.config;
         EXPECT_NE(message.find(c.says), std::string::npos) << message;
         EXPECT_NE(message.find("/some/folder"), std::string::npos) << message;
     }
