@@ -39,6 +39,16 @@ stet_status steti_cuda_alloc(struct steti_backend *b, size_t bytes, const char *
     return steti_cuda_check(b, code, "cudaMalloc", err);
 }
 
+stet_status steti_cuda_pinned(struct steti_backend *b, size_t bytes, void **out, stet_error *err)
+{
+    int code = b->rt->pinned_alloc(bytes, out);
+    if (code == b->rt->out_of_memory) {
+        *out = NULL;
+        return steti_fail_nomem(err, "pinned memory of the cuda backend", bytes);
+    }
+    return steti_cuda_check(b, code, "cudaMallocHost", err);
+}
+
 stet_status steti_cuda_copy(struct steti_backend *b, void *dst, const void *src, size_t bytes,
                             enum steti_cuda_direction way, stet_error *err)
 {

@@ -158,6 +158,10 @@ DEV_FN void dev_mma_bf16(float *c, const uint32_t *a, const uint32_t *b)
 }
 #define DEV_MMA_BF16(c, a, b) dev_mma_bf16(c, a, b)
 
+/* Sets a condition that a WHILE node of the graph asks for (runtime.h). By one thread of one kernel
+ * between two questions. */
+#define DEV_SET_CONDITION(condition, value) cudaGraphSetConditional((condition), (value))
+
 /* Four words from an address aligned to 16 bytes. */
 DEV_FN void dev_load_16(uint32_t *to, const void *from)
 {
