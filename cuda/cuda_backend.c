@@ -17,6 +17,7 @@ static void cuda_close(struct steti_backend *b)
     }
     /* Failures have no place to be reported, and what is broken is freed as far as it goes. */
     b->rt->bind(b->device);
+    steti_cuda_give_up_recording(b);
     if (b->stream != NULL) {
         b->rt->sync(b->stream);
     }
@@ -84,7 +85,7 @@ static stet_status cuda_mem_alloc(struct steti_backend *b, size_t bytes, void **
 {
     stet_status st;
     *out = NULL;
-    STETI_TRY(steti_cuda_ready(b, err));
+    STETI_TRY(steti_cuda_idle(b, err));
     STETI_TRY(steti_cuda_alloc(b, bytes, "working memory", out, err));
     st = steti_cuda_check(b, b->rt->clear(*out, bytes, b->stream), "cudaMemsetAsync", err);
     if (st != STET_OK) {
@@ -105,7 +106,7 @@ static void cuda_mem_free(struct steti_backend *b, void *p)
 static stet_status cuda_upload(struct steti_backend *b, void *dst, const void *src, size_t bytes,
                                stet_error *err)
 {
-    STETI_TRY(steti_cuda_ready(b, err));
+    STETI_TRY(steti_cuda_idle(b, err));
     STETI_TRY(steti_cuda_copy(b, dst, src, bytes, STETI_TO_DEVICE, err));
     return steti_cuda_sync(b, err);
 }
@@ -113,7 +114,7 @@ static stet_status cuda_upload(struct steti_backend *b, void *dst, const void *s
 static stet_status cuda_download(struct steti_backend *b, void *dst, const void *src, size_t bytes,
                                  stet_error *err)
 {
-    STETI_TRY(steti_cuda_ready(b, err));
+    STETI_TRY(steti_cuda_idle(b, err));
     STETI_TRY(steti_cuda_copy(b, dst, src, bytes, STETI_TO_HOST, err));
     return steti_cuda_sync(b, err);
 }
@@ -127,8 +128,47 @@ static stet_status cuda_copy(struct steti_backend *b, void *dst, const void *src
 
 static stet_status cuda_sync(struct steti_backend *b, stet_error *err)
 {
-    STETI_TRY(steti_cuda_ready(b, err));
-    return steti_cuda_sync(b, err);
+    STETI_TRY(steti_cuda_idle(b, err));
+    return steti_cuda_settle(b, err);
+}
+
+/* ---- Ops, as a recording sees them ----------------------------------------------------------- */
+
+static stet_status embed_op(struct steti_backend *b, const struct steti_embed_params *p,
+                            stet_error *err)
+{
+    return steti_cuda_noted(b, p->n_rows, steti_cuda_embed_op(b, p, err), err);
+}
+
+static stet_status norm_op(struct steti_backend *b, const struct steti_norm_params *p,
+                           stet_error *err)
+{
+    return steti_cuda_noted(b, p->n_rows, steti_cuda_norm_op(b, p, err), err);
+}
+
+static stet_status linear_op(struct steti_backend *b, const struct steti_linear_params *p,
+                             stet_error *err)
+{
+    return steti_cuda_noted(b, p->n_rows, steti_cuda_linear_op(b, p, err), err);
+}
+
+static stet_status attention_op(struct steti_backend *b, const struct steti_attention_params *p,
+                                stet_error *err)
+{
+    return steti_cuda_noted(b, p->n_rows, steti_cuda_attention_op(b, p, err), err);
+}
+
+static stet_status argmax_op(struct steti_backend *b, const struct steti_argmax_params *p,
+                             stet_error *err)
+{
+    return steti_cuda_noted(b, p->n_rows, steti_cuda_argmax_op(b, p, err), err);
+}
+
+static stet_status copy_op(struct steti_backend *b, void *dst, const void *src, size_t bytes,
+                           stet_error *err)
+{
+    int rows = b->making != NULL ? b->making->max_rows : 0; /* it has none of its own */
+    return steti_cuda_noted(b, rows, cuda_copy(b, dst, src, bytes, err), err);
 }
 
 struct steti_backend_ops steti_cuda_ops(steti_cuda_open_fn open)
@@ -142,17 +182,21 @@ struct steti_backend_ops steti_cuda_ops(steti_cuda_open_fn open)
         .mem_free = cuda_mem_free,
         .upload = cuda_upload,
         .download = cuda_download,
-        .copy = cuda_copy,
+        .copy = copy_op,
         .pack_matrix = steti_cuda_pack_matrix,
         .free_matrix = steti_cuda_free_matrix,
         .reserve = steti_cuda_reserve,
         .scratch_bytes = steti_cuda_scratch_bytes,
-        .embed = steti_cuda_embed_op,
-        .norm = steti_cuda_norm_op,
-        .linear = steti_cuda_linear_op,
-        .attention = steti_cuda_attention_op,
-        .argmax = steti_cuda_argmax_op,
+        .embed = embed_op,
+        .norm = norm_op,
+        .linear = linear_op,
+        .attention = attention_op,
+        .argmax = argmax_op,
         .sync = cuda_sync,
+        .record_begin = steti_cuda_record_begin,
+        .record_end = steti_cuda_record_end,
+        .free_recording = steti_cuda_free_recording,
+        .replay = steti_cuda_replay,
     };
     return ops;
 }

@@ -59,6 +59,23 @@ struct steti_cuda_scratch {
 };
 #define STETI_CUDA_LIVE_BYTES 64 /* where the live number of rows stands, in front */
 
+struct steti_cuda_move {
+    void *dst;
+    const void *src;
+    size_t bytes;
+    enum steti_cuda_direction way;
+};
+
+/* What replay looks at in the host arrays before the device does. */
+struct steti_cuda_row_check {
+    enum { STETI_CHECK_IDS, STETI_CHECK_KEYS, STETI_CHECK_MAP } kind;
+    struct steti_embed_params ids;
+    struct steti_attention_params keys;
+    const int32_t *map;
+    int part;
+};
+#define STETI_CUDA_ROW_CHECKS 32
+
 /* A host array of a recording and its place on the device. It has max_rows elements there. */
 struct steti_cuda_array {
     const int32_t *host;
@@ -87,9 +104,9 @@ struct steti_recording {
     /* argmax: what it found, device [max_rows]; NULL: there is none. Host outputs of it. */
     struct steti_cuda_best *best;
     int32_t *id;
-    float *logprob;                      /* or NULL */
-    struct steti_cuda_row_check *checks; /* what replay looks at in the host arrays */
-    int n_checks, cap_checks;
+    float *logprob;                                            /* or NULL */
+    struct steti_cuda_row_check checks[STETI_CUDA_ROW_CHECKS]; /* no two the same */
+    int n_checks;
     int failed; /* while it is made: an op failed */
     int n_live; /* rows of the replay under way */
     struct steti_cuda_graph ops;
@@ -139,8 +156,12 @@ struct steti_backend_ops steti_cuda_ops(steti_cuda_open_fn open);
  * of the table begins with it. */
 stet_status steti_cuda_ready(struct steti_backend *b, stet_error *err);
 
+/* As steti_cuda_ready, and STET_E_INVALID while a recording is made: for what is no op. */
+stet_status steti_cuda_idle(struct steti_backend *b, stet_error *err);
+
 /* STET_OK for code 0. Else STET_E_DEVICE with the call's name and the runtime's text, and the
- * context cannot be used any more. */
+ * context cannot be used any more; but STET_E_NOMEM for too little memory while a recording is
+ * made, since nothing has run. */
 stet_status steti_cuda_check(struct steti_backend *b, int code, const char *call, stet_error *err);
 
 /* Memory of the device. STET_E_NOMEM when there is too little: the context stays usable. */
@@ -187,6 +208,40 @@ const int32_t *steti_cuda_live(const struct steti_backend *b);
  * memory (r->scratch, and what the ops were given) as long as that is launched. */
 stet_status steti_cuda_add_recording(struct steti_backend *b, const struct steti_recording *r,
                                      struct steti_cuda_graph *g, stet_error *err);
+
+/* What ops do instead of the checks of check.h: what host arrays hold is checked now, or by each
+ * replay of the recording that is made. */
+stet_status steti_cuda_check_embed(struct steti_backend *b, const struct steti_embed_params *p,
+                                   stet_error *err);
+stet_status steti_cuda_check_linear(struct steti_backend *b, const struct steti_linear_params *p,
+                                    stet_error *err);
+stet_status steti_cuda_check_attention(struct steti_backend *b,
+                                       const struct steti_attention_params *p, stet_error *err);
+
+/* Where a host array of the recording that is made will stand on the device. */
+stet_status steti_cuda_record_array(struct steti_backend *b, const void *host, size_t bytes,
+                                    const void **out, stet_error *err);
+
+/* The status of an op of n_rows rows, which also tells the recording that it belongs to. */
+stet_status steti_cuda_noted(struct steti_backend *b, int n_rows, stet_status st, stet_error *err);
+
+/* Waits for all work, and finishes the replay that is pending. */
+stet_status steti_cuda_settle(struct steti_backend *b, stet_error *err);
+
+/* Writes id and, where it is not NULL, logprob of all rows of p; STET_E_MODEL for the first row
+ * without an answer. */
+stet_status steti_cuda_read_bests(const struct steti_argmax_params *p,
+                                  const struct steti_cuda_best *best, stet_error *err);
+
+/* Ends the recording that is made, if there is one, without a result. */
+void steti_cuda_give_up_recording(struct steti_backend *b);
+
+stet_status steti_cuda_record_begin(struct steti_backend *b, int max_rows, stet_error *err);
+stet_status steti_cuda_record_end(struct steti_backend *b, struct steti_recording **out,
+                                  stet_error *err);
+void steti_cuda_free_recording(struct steti_backend *b, struct steti_recording *r);
+stet_status steti_cuda_replay(struct steti_backend *b, struct steti_recording *r, int n_rows,
+                              stet_error *err);
 
 /* The device's twin of a host array that the recording reads; NULL: it reads no such array. */
 int32_t *steti_cuda_find_array(const struct steti_recording *r, const int32_t *host);

@@ -108,7 +108,7 @@ stet_status steti_cuda_reserve(struct steti_backend *b, int max_rows, int max_in
     struct steti_cuda_scratch *made = NULL;
     STETI_TRY(steti_check_reserve(max_rows, max_in, max_keys, err));
     STETI_TRY(check_device_limits(b, max_rows, max_keys, err));
-    STETI_TRY(steti_cuda_ready(b, err));
+    STETI_TRY(steti_cuda_idle(b, err));
     l.max_rows = larger(max_rows, b->limits.max_rows);
     l.max_in = larger(max_in, b->limits.max_in);
     l.max_keys = larger(max_keys, b->limits.max_keys);
