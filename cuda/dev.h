@@ -175,9 +175,9 @@ DEV_FN void dev_load_16(uint32_t *to, const void *from)
 
 #endif
 
-/* How many of the n rows from number `first` on there are: what stands at `live`, the number of rows
- * of the whole pass, or all. 0 or less: none. Every kernel asks this before it looks at a row: a
- * grid may have been made for more rows, whose numbers and positions are anything. */
+/* How many of the n rows from number `first` on there are: what stands at `live`, the number of
+ * rows of the whole pass, or all. 0 or less: none. Every kernel asks this before it looks at a row:
+ * a grid may have been made for more rows, whose numbers and positions are anything. */
 DEV_FN int dev_rows(const int32_t *live, int first, int n)
 {
     int there = live != 0 ? *live - first : n;

@@ -237,14 +237,15 @@ int sync_stream(void *)
     return call_outside("sync");
 }
 
-// As the real launch, but with short chunks for one row and longer ones for several.
+// As the real launch, but with long chunks for few rows and short ones for many. (A recording has
+// at least 8 rows to the host.)
 int launch_control(const steti_cuda_launch *l, void *stream)
 {
     steti_cuda_launch changed = *l;
     steti_cuda_linear_args a;
     if (l->kernel == STETI_CUDA_linear_f32_serial || l->kernel == STETI_CUDA_linear_f32_chunked) {
         std::memcpy(&a, l->arg, sizeof a);
-        a.chunk = a.n_rows > 1 ? 24 : 48;
+        a.chunk = a.n_rows > 8 ? 24 : 48;
         changed.arg = &a;
     }
     return launch(&changed, stream);
