@@ -285,6 +285,16 @@ TEST(Refused, WhatIsNoOpWhileARecordingIsMade)
     EXPECT_EQ(pass.Replay(4), STET_OK) << be->err.message;
 }
 
+TEST(Refused, ARecordingLeftOpenEndsWithTheContext)
+{
+    std::unique_ptr<Backend> be = OpenTuned({48, 8});
+    be->Reserve(4, 16, 4);
+    ASSERT_EQ(be->ops->record_begin(be->b, 4, &be->err), STET_OK);
+    be.reset();
+    EXPECT_EQ(stet_shim::live(), 0u);
+    EXPECT_EQ(device().capturing, nullptr);
+}
+
 TEST(Refused, NumbersOfRowsThatDoNotFit)
 {
     std::unique_ptr<Backend> be = OpenTuned({48, 8});
