@@ -5,10 +5,15 @@
 #include "alloc.h"
 #include "arena.h"
 #include "bytes.h"
+#include "cuda_blas.h"
 #include "cuda_internal.h"
 
-const struct steti_cuda_tuning steti_cuda_default_tuning = {STETI_CUDA_CHUNK,
-                                                            STETI_CUDA_CHUNKED_ROWS};
+const struct steti_cuda_tuning steti_cuda_default_tuning = {
+    .chunk = STETI_CUDA_CHUNK,
+    .chunked_rows = STETI_CUDA_CHUNKED_ROWS,
+    .blas_rows = STETI_CUDA_BLAS_ROWS,
+    .blas_probe_rows = STETI_CUDA_BLAS_PROBE_ROWS,
+};
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
@@ -22,6 +27,7 @@ static void cuda_close(struct steti_backend *b)
     if (b->stream != NULL) {
         b->rt->sync(b->stream);
     }
+    steti_cuda_library_close(b);
     b->rt->mem_free(b->scratch);
     b->rt->mem_free(b->ring.device);
     b->rt->pinned_free(b->ring.host);
@@ -74,15 +80,18 @@ stet_status steti_cuda_open_with(const struct steti_cuda_runtime *rt, int device
         cuda_close(b);
         return st;
     }
+    steti_cuda_library_open(b);
     *out = b;
     return STET_OK;
 }
 
 static void cuda_caps(const struct steti_backend *b, struct steti_backend_caps *out)
 {
+    const struct steti_blas *blas = b->library.handle != NULL ? b->tuning.blas : NULL;
     memset(out, 0, sizeof *out);
-    snprintf(out->name, sizeof out->name, "cuda (%.40s, sm_%d%d)", b->props.name, b->props.major,
-             b->props.minor);
+    snprintf(out->name, sizeof out->name, "cuda (%.30s, sm_%d%d%s%.12s)", b->props.name,
+             b->props.major, b->props.minor, blas != NULL ? ", " : "",
+             blas != NULL ? blas->name : "");
     /* The rows of one block of the int8 products: the weights are read once for all of them. */
     out->row_tile = 32;
     out->threads = 1;
@@ -151,13 +160,13 @@ static int larger(int a, int b)
 }
 
 /* Scratch, front to back: quantised or narrowed rows | scales | best values | bests of tiles |
- * logits. */
+ * logits | sums from a library. */
 struct scratch {
-    size_t ld_q, q, row_scale, best, tile, logits; /* bytes */
+    size_t ld_q, q, row_scale, best, tile, logits, raw; /* bytes */
     size_t bytes;
 };
 
-static struct scratch plan_scratch(const struct steti_limits *l)
+static struct scratch plan_scratch(const struct steti_backend *b, const struct steti_limits *l)
 {
     size_t rows = (size_t)l->max_rows;
     struct scratch s = {.ld_q = ((size_t)l->max_in + 63) / 64 * 64};
@@ -166,7 +175,8 @@ static struct scratch plan_scratch(const struct steti_limits *l)
     s.best = steti_arena_cost(rows * sizeof(struct steti_cuda_best));
     s.tile = STETI_CUDA_TILE_BYTES;
     s.logits = STETI_CUDA_RESULT_BYTES;
-    s.bytes = s.q + s.row_scale + s.best + s.tile + s.logits;
+    s.raw = steti_cuda_library_raw_bytes(b, l->max_rows);
+    s.bytes = s.q + s.row_scale + s.best + s.tile + s.logits + s.raw;
     return s;
 }
 
@@ -174,8 +184,7 @@ static size_t cuda_scratch_bytes(const struct steti_backend *b, int max_rows, in
                                  int max_keys)
 {
     struct steti_limits l = {.max_rows = max_rows, .max_in = max_in, .max_keys = max_keys};
-    (void)b;
-    return plan_scratch(&l).bytes;
+    return plan_scratch(b, &l).bytes;
 }
 
 static stet_status check_device_limits(const struct steti_backend *b, int max_rows, int max_keys,
@@ -207,6 +216,9 @@ static void place_scratch(struct steti_backend *b, const struct scratch *s, unsi
     b->tile = (struct steti_cuda_best *)(void *)p;
     p += s->tile;
     b->logits = (float *)(void *)p;
+    p += s->logits;
+    b->raw = s->raw > 0 ? p : NULL;
+    b->raw_width = s->raw > 0 ? b->library.widest : 0;
 }
 
 static stet_status cuda_reserve(struct steti_backend *b, int max_rows, int max_in, int max_keys,
@@ -221,7 +233,7 @@ static stet_status cuda_reserve(struct steti_backend *b, int max_rows, int max_i
     l.max_rows = larger(max_rows, b->limits.max_rows);
     l.max_in = larger(max_in, b->limits.max_in);
     l.max_keys = larger(max_keys, b->limits.max_keys);
-    s = plan_scratch(&l);
+    s = plan_scratch(b, &l);
     STETI_TRY(steti_cuda_alloc(b, s.bytes, "scratch", &p, err));
     b->rt->mem_free(b->scratch); /* waits for the ops that use it */
     place_scratch(b, &s, p);

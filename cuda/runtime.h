@@ -49,6 +49,13 @@ struct steti_cuda_runtime {
                 void *stream);
     int (*launch)(const struct steti_cuda_launch *l, void *stream);
     int (*sync)(void *stream);
+
+    /* Points in a stream, to measure the device's time. event_elapsed waits for `end`, which was
+     * recorded after `begin`. */
+    int (*event_create)(void **event);
+    int (*event_destroy)(void *event);
+    int (*event_record)(void *event, void *stream);
+    int (*event_elapsed)(float *ms, void *begin, void *end);
 };
 
 /* The real one. */

@@ -1,5 +1,4 @@
-/* runtime_cudart.c - the CUDA runtime behind runtime.h. The only host file that sees CUDA's
- * headers. */
+/* runtime_cudart.c - the CUDA runtime behind runtime.h. */
 #include <cuda_runtime_api.h>
 #include <stdio.h>
 
@@ -117,6 +116,30 @@ static int sync_stream(void *stream)
     return (int)cudaStreamSynchronize(stream);
 }
 
+static int event_create(void **event)
+{
+    cudaEvent_t e = NULL;
+    int code = (int)cudaEventCreate(&e);
+    *event = e;
+    return code;
+}
+
+static int event_destroy(void *event)
+{
+    return (int)cudaEventDestroy(event);
+}
+
+static int event_record(void *event, void *stream)
+{
+    return (int)cudaEventRecord(event, stream);
+}
+
+static int event_elapsed(float *ms, void *begin, void *end)
+{
+    int code = (int)cudaEventSynchronize(end);
+    return code != 0 ? code : (int)cudaEventElapsedTime(ms, begin, end);
+}
+
 const struct steti_cuda_runtime *steti_cudart(void)
 {
     static const struct steti_cuda_runtime rt = {
@@ -133,6 +156,10 @@ const struct steti_cuda_runtime *steti_cudart(void)
         .copy = copy,
         .launch = launch,
         .sync = sync_stream,
+        .event_create = event_create,
+        .event_destroy = event_destroy,
+        .event_record = event_record,
+        .event_elapsed = event_elapsed,
     };
     return &rt;
 }

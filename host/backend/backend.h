@@ -29,10 +29,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "log.h"
 #include "status.h"
 #include "tensor.h"
 
-#define STETI_BACKEND_API 4
+#define STETI_BACKEND_API 5
 
 enum steti_act {
     STETI_ACT_NONE,
@@ -223,6 +224,10 @@ struct steti_backend_ops {
 
     /* Waits for all ops; reports the first failure. Host outputs of argmax are valid after it. */
     stet_status (*sync)(struct steti_backend *b, stet_error *err);
+
+    /* (optional) Where messages go (log.h), told to a plug-in by who loads it, before it opens
+     * anything. Only the first call counts. */
+    void (*set_log)(steti_log_fn fn, void *ctx, uint32_t level);
 };
 
 #endif

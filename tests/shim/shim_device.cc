@@ -3,10 +3,6 @@
 #include <cstdlib>
 #include <cstring>
 
-extern "C" {
-#include "cuda_internal.h"
-}
-
 namespace stet_shim
 {
 namespace
@@ -186,6 +182,9 @@ int launch(const steti_cuda_launch *l, void *)
         }
     }
     d.launches[l->kernel]++;
+    bool is_product =
+        l->kernel >= STETI_CUDA_linear_f32_serial && l->kernel <= STETI_CUDA_linear_bf16_chunked;
+    d.clock += is_product ? 1.0 : 0.0;
     std::string problem =
         run({kernels[l->kernel].run, l->arg, static_cast<int>(l->grid_x),
              static_cast<int>(l->grid_y), static_cast<int>(l->threads), l->shared_bytes, d.order});
@@ -195,6 +194,42 @@ int launch(const steti_cuda_launch *l, void *)
 int sync_stream(void *)
 {
     return count_call("sync");
+}
+
+// An event remembers the time at which it was recorded.
+int event_create(void **event)
+{
+    int code = count_call("event_create");
+    *event = code == 0 ? new double(-1) : nullptr;
+    device().events += code == 0;
+    return code;
+}
+
+int event_destroy(void *event)
+{
+    delete static_cast<double *>(event);
+    device().events--;
+    return 0;
+}
+
+int event_record(void *event, void *)
+{
+    if (int code = count_call("event_record")) {
+        return code;
+    }
+    *static_cast<double *>(event) = device().clock;
+    return 0;
+}
+
+int event_elapsed(float *ms, void *begin, void *end)
+{
+    double from = *static_cast<double *>(begin), to = *static_cast<double *>(end);
+    if (int code = count_call("event_elapsed")) {
+        return code;
+    }
+    *ms = static_cast<float>(to - from);
+    return from >= 0 && to >= from ? 0
+                                   : fail(400, "events that were not recorded, or not in order");
 }
 
 // As the real launch, but with short chunks for one row and longer ones for several.
@@ -216,19 +251,19 @@ stet_status open_default(const steti_backend_options *o, steti_backend **out, st
     return steti_cuda_open_with(runtime(), o->device_index, &steti_cuda_default_tuning, out, err);
 }
 
-constexpr steti_cuda_tuning kSmallChunks = {48, 8};
-
 stet_status open_small_chunks(const steti_backend_options *o, steti_backend **out, stet_error *err)
 {
+    steti_cuda_tuning tuning = chunks(48, 8);
     device().order = Order::shuffled;
-    return steti_cuda_open_with(runtime(), o->device_index, &kSmallChunks, out, err);
+    return steti_cuda_open_with(runtime(), o->device_index, &tuning, out, err);
 }
 
 stet_status open_control(const steti_backend_options *o, steti_backend **out, stet_error *err)
 {
     static steti_cuda_runtime rt = *runtime();
+    steti_cuda_tuning tuning = chunks(48, 8);
     rt.launch = launch_control;
-    return steti_cuda_open_with(&rt, o->device_index, &kSmallChunks, out, err);
+    return steti_cuda_open_with(&rt, o->device_index, &tuning, out, err);
 }
 
 } // namespace
@@ -242,14 +277,28 @@ Device &device()
 size_t live()
 {
     Device &d = device();
-    return d.memory.size() + d.pinned.size() + static_cast<size_t>(d.streams);
+    return d.memory.size() + d.pinned.size() + static_cast<size_t>(d.streams + d.events);
+}
+
+bool on_device(const void *p, size_t n)
+{
+    return inside(device().memory, p, n);
+}
+
+steti_cuda_tuning chunks(int chunk, int chunked_rows)
+{
+    steti_cuda_tuning tuning = steti_cuda_default_tuning;
+    tuning.chunk = chunk;
+    tuning.chunked_rows = chunked_rows;
+    return tuning;
 }
 
 const steti_cuda_runtime *runtime()
 {
     static const steti_cuda_runtime rt = {
-        kOutOfMemory, error_text,  device_open, device_close, bind_device, mem_alloc,  mem_free,
-        pinned_alloc, pinned_free, clear,       copy,         launch,      sync_stream};
+        kOutOfMemory, error_text,   device_open,   device_close, bind_device,  mem_alloc,
+        mem_free,     pinned_alloc, pinned_free,   clear,        copy,         launch,
+        sync_stream,  event_create, event_destroy, event_record, event_elapsed};
     return &rt;
 }
 

@@ -13,6 +13,7 @@
 
 extern "C" {
 #include "backend.h"
+#include "cuda_internal.h"
 #include "runtime.h"
 }
 
@@ -26,15 +27,22 @@ struct Device {
     int fail_code = 700;
     uint64_t launches[STETI_CUDA_KERNEL_COUNT] = {};
     uint64_t bytes_to_device = 0, bytes_to_host = 0;
-    int streams = 0;
+    double clock = 0; // milliseconds: a launch of a kernel that multiplies takes one
+    int streams = 0, events = 0;
     std::string problem;                           // of the last failed call
     std::map<const char *, size_t> memory, pinned; // begin -> bytes
 };
 
 Device &device();
 
-// What is not given back yet: streams and blocks of memory.
+// What is not given back yet: streams, events and blocks of memory.
 size_t live();
+
+// Does [p, p + n) lie in one block of the device?
+bool on_device(const void *p, size_t n);
+
+// The default tuning with other chunks and another edge between schedules.
+steti_cuda_tuning chunks(int chunk, int chunked_rows);
 
 constexpr int kOutOfMemory = 2;
 
