@@ -42,6 +42,9 @@ const steti_blas *fake_library();
 // The tuning with the library, for more rows than `rows`; the probe goes up to `probe_rows`.
 steti_cuda_tuning with_library(steti_cuda_tuning tuning, int rows, int probe_rows);
 
+// As `ops`, with the library for more than one row.
+const steti_backend_ops *ops_library_always();
+
 // As ops_small_chunks, with the library for more than 8 rows. `unproven`: its sums for many rows
 // have another order and no probe looks at them, which breaks the contract.
 const steti_backend_ops *ops_library();
