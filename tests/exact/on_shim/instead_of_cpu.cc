@@ -4,8 +4,11 @@
 //
 // STET_MUTANT=chunks_by_rows: sums of products are cut by the number of rows, which breaks the
 // contract. STET_MUTANT=library_unproven: a matrix library with another order of sums for many rows
-// multiplies, and no probe looks at it. STET_CUDA_DEVICE=libstet_cuda.so: the plug-in's first device in place of the fibers;
-// tests that look into the backend's memory (Rows, BranchRows, NotANumber) cannot run there.
+// multiplies, and no probe looks at it. STET_MUTANT=library is no mutant: a library that a probe
+// took.
+//
+// STET_CUDA_DEVICE=libstet_cuda.so: the plug-in's first device in place of the fibers; tests that
+// look into the backend's memory (Rows, BranchRows, NotANumber) cannot run there.
 #include <dlfcn.h>
 
 #include <cstdio>
