@@ -113,9 +113,7 @@ static struct steti_cuda_verdict *find_verdict(const struct steti_backend *b, in
     return v;
 }
 
-/* A kept candidate goes to the library as bytes, so it must be one that the library itself would
- * name today. */
-static int is_still_offered(struct steti_backend *b, const struct steti_cuda_verdict *v)
+static int is_offered(struct steti_backend *b, const struct steti_cuda_verdict *v)
 {
     struct steti_blas_algo now[STETI_CUDA_BLAS_MOST];
     int n = steti_cuda_library_candidates(b, v, now);
@@ -124,10 +122,6 @@ static int is_still_offered(struct steti_backend *b, const struct steti_cuda_ver
             return 1;
         }
     }
-    steti_log(STET_LOG_INFO, "cuda",
-              "cuda:%d: the kept way to multiply %s [%d, %d] is not among those that %s offers: "
-              "another probe",
-              b->device, steti_cuda_type_name(v->type), v->n_out, v->n_in, b->tuning.blas->name);
     return 0;
 }
 
@@ -146,6 +140,31 @@ static stet_status find_out(struct steti_backend *b, struct steti_cuda_verdict *
     steti_log(STET_LOG_INFO, "cuda", "cuda:%d: %s [%d, %d] by %s: %s", b->device,
               steti_cuda_type_name(v->type), v->n_out, v->n_in,
               v->passed ? b->tuning.blas->name : "the own kernels", v->why);
+    return STET_OK;
+}
+
+/* Of a kept verdict. A candidate goes to the library as bytes, so it must be one that the library
+ * itself would name today; and a look at one row count costs little. */
+static stet_status look_again(struct steti_backend *b, struct steti_cuda_verdict *v,
+                              stet_error *err)
+{
+    const char *why = "is not among those that it offers";
+    stet_error e = {.struct_size = sizeof e};
+    if (is_offered(b, v)) {
+        stet_status st = steti_cuda_probe_again(b, v, &e);
+        if (st != STET_OK && st != STET_E_NOMEM) {
+            return steti_fail(err, st, "%s", e.message);
+        }
+        if (st == STET_OK && v->passed) {
+            return STET_OK;
+        }
+        why = st == STET_OK ? "is no longer right" : "could not be looked at";
+    }
+    steti_log(STET_LOG_INFO, "cuda",
+              "cuda:%d: the kept way of %s to multiply %s [%d, %d] %s: another probe", b->device,
+              b->tuning.blas->name, steti_cuda_type_name(v->type), v->n_out, v->n_in, why);
+    STETI_TRY(find_out(b, v, err));
+    steti_cuda_cache_save(b);
     return STET_OK;
 }
 
@@ -181,9 +200,8 @@ stet_status steti_cuda_library_verdict(struct steti_backend *b, int n_out, int n
     if (v == NULL) {
         STETI_TRY(new_verdict(b, &key, &v, err));
         steti_cuda_cache_save(b);
-    } else if (v->is_from_file && v->passed && !is_still_offered(b, v)) {
-        STETI_TRY(find_out(b, v, err));
-        steti_cuda_cache_save(b);
+    } else if (v->is_from_file && v->passed) {
+        STETI_TRY(look_again(b, v, err));
     }
     v->is_from_file = 0;
     *out = v;
@@ -201,9 +219,15 @@ size_t steti_cuda_library_raw_bytes(const struct steti_backend *b, int max_rows)
     return (size_t)(max_rows < most ? max_rows : most) * (size_t)b->library.widest * sizeof(float);
 }
 
+/* A recording has its rows as they are: what does not fit into one call stays with the own
+ * kernels. The library multiplies all rows of a bucket, what stands in those that are not there
+ * included; the epilogue leaves these out. */
 static int takes(const struct steti_backend *b, const struct steti_linear_params *p,
                  const struct steti_matrix *m)
 {
+    if (b->making != NULL && p->n_rows > b->tuning.blas_probe_rows) {
+        return 0;
+    }
     return m->rows != NULL && m->verdict->passed && p->n_rows > b->tuning.blas_rows &&
            m->filled_out <= b->raw_width && (uintptr_t)p->x % 16 == 0;
 }
@@ -254,6 +278,7 @@ stet_status steti_cuda_library_part(struct steti_backend *b, const struct steti_
 {
     struct steti_cuda_epilogue_args a = {.raw = b->raw, .row_scale = b->row_scale};
     struct steti_cuda_launch l = {STETI_CUDA_epilogue, 0, 0, 128, 0, &a, sizeof a};
+    a.live = steti_cuda_live(b);
     a.ld_raw = part->w->filled_out;
     a.n_rows = p->n_rows;
     l.grid_x = (unsigned)steti_cuda_blocks(part->w->shape.n_out, 128);

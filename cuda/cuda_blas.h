@@ -5,7 +5,8 @@
  * every output, the bits of the own kernels on random numbers, and took less time. Matrices of such
  * shapes keep a second, row-major copy of their weights, and products with more rows than the
  * tuning says go to the library: plain sums into b->raw, chunk by chunk, then the kernel
- * `epilogue`. Nothing else changes: whether the library is there shows in the time alone.
+ * `epilogue`; in recordings, too. Nothing else changes: whether the library is there shows in the
+ * time alone.
  *
  * Why the probe runs when a matrix is packed and not when scratch is reserved: the row-major copy
  * is made from the source, which is gone later; weight_bytes is complete before anybody sizes an
@@ -54,6 +55,11 @@ stet_status steti_cuda_library_verdict(struct steti_backend *b, int n_out, int n
  * it was. STET_E_NOMEM: not for the probe. */
 stet_status steti_cuda_probe(struct steti_backend *b, struct steti_cuda_verdict *v,
                              stet_error *err);
+
+/* Looks at one row count, by v->algo, and sets passed: for a verdict that comes from a file. It is
+ * also the first use of the candidate in this process, which must not be inside a recording. */
+stet_status steti_cuda_probe_again(struct steti_backend *b, struct steti_cuda_verdict *v,
+                                   stet_error *err);
 
 /* Up to STETI_CUDA_BLAS_MOST different candidates for a matrix. 0 where the library has none or
  * cannot say. */

@@ -11,7 +11,7 @@
  *
  * Text, because it is also how a person sees which shapes passed. The last line has a checksum of
  * all before it. A file that is not exactly of this form, or begins with other lines, is ignored.
- * What it says is not trusted beyond that: see is_still_offered in cuda_blas.c.
+ * What it says is not trusted beyond that: see look_again in cuda_blas.c.
  */
 #include <errno.h>
 #include <stdio.h>

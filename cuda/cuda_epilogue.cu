@@ -13,8 +13,8 @@ DEV_KERNEL DEV_THREADS(128) steti_cuda_epilogue(struct steti_cuda_epilogue_args 
     const struct steti_cuda_linear_part *p = &a.part;
     int column = dev_block_x() * dev_n_threads() + dev_thread();
     int begin = dev_block_y() * ROWS;
-    int end = begin + ROWS < a.n_rows ? begin + ROWS : a.n_rows;
-    for (int row = begin; row < end; row++) {
+    int rows = dev_rows_of_block(a.live, 0, a.n_rows, begin, ROWS);
+    for (int row = begin; row < begin + rows; row++) {
         if (column < p->w.n_out) {
             int64_t at = row * a.ld_raw + column;
             float v = p->w.type == STETI_CUDA_I8

@@ -2,6 +2,10 @@
  *
  * Every kernel takes one struct by value. All pointers in it are device pointers. README.md has a
  * table of what each one does, with its launch configuration.
+ *
+ * `live` is in each of them that goes over rows of a pass: the number of rows that there are, or
+ * NULL for n_rows. With it n_rows is what the grid was made for, and rows from *live on are neither
+ * read nor written (dev_rows).
  */
 #ifndef STETI_CUDA_KERNELS_H
 #define STETI_CUDA_KERNELS_H
@@ -59,13 +63,15 @@ struct steti_cuda_embed_args {
     const int32_t *ids, *pos; /* [n_rows] */
     const float *positions;   /* [max_pos, d] or NULL */
     float *out;               /* [n_rows, d] */
+    const int32_t *live;
     float scale;
-    int32_t d;
+    int32_t n_rows, d, zero;
 };
 
 struct steti_cuda_norm_args {
     const float *x, *residual, *gamma, *beta; /* residual and beta may be NULL */
     float *out;
+    const int32_t *live;
     float eps;
     int32_t n_rows, d, is_rms;
 };
@@ -75,6 +81,7 @@ struct steti_cuda_quantize_args {
     const float *x; /* [n_rows, n_in] */
     int8_t *q;      /* [n_rows, ld_q] */
     float *scale;   /* [n_rows] */
+    const int32_t *live;
     int64_t ld_q;
     int32_t n_rows, n_in;
 };
@@ -83,6 +90,7 @@ struct steti_cuda_quantize_args {
 struct steti_cuda_narrow_args {
     const float *x; /* [n_rows, n_in] */
     uint16_t *h;    /* [n_rows, ld_h] */
+    const int32_t *live;
     int64_t ld_h;
     int32_t n_rows, n_in;
 };
@@ -106,6 +114,7 @@ struct steti_cuda_linear_args {
     const int8_t *q;   /* I8: [n_rows, ld_q] */
     const uint16_t *h; /* BF16: [n_rows, ld_q] */
     const float *row_scale;
+    const int32_t *live;
     int64_t ld_q;
     int32_t n_rows, n_in, chunk, n_parts;
     struct steti_cuda_linear_part part[STETI_CUDA_PARTS];
@@ -115,6 +124,7 @@ struct steti_cuda_linear_args {
 struct steti_cuda_epilogue_args {
     const void *raw; /* [n_rows, ld_raw]: float, or for I8 int32 */
     const float *row_scale;
+    const int32_t *live;
     int64_t ld_raw;
     int32_t n_rows, zero;
     struct steti_cuda_linear_part part;
@@ -131,7 +141,7 @@ struct steti_cuda_attention_args {
     const float *q, *k, *v;
     const int32_t *key_begin, *key_count, *tail_begin, *tail_count; /* tails may be NULL */
     const float *bias;                                              /* or NULL */
-    const int32_t *query_pos;
+    const int32_t *query_pos, *live;
     float *out;
     int64_t ld_q, ld_kv, ld_out;
     float scale;
@@ -161,6 +171,7 @@ struct steti_cuda_argmax_args {
     const int8_t *q;   /* I8: [n_rows, ld_q] */
     const uint16_t *h; /* BF16: [n_rows, ld_q] */
     const float *row_scale;
+    const int32_t *live;
     const float *bias; /* or NULL */
     /* of row r: adjust[adjust_begin[r] .. adjust_begin[r + 1]); both NULL: none */
     const struct steti_cuda_adjust *adjust;
@@ -173,7 +184,7 @@ struct steti_cuda_argmax_args {
     int32_t n_rows, chunk, want_sum;
     int32_t n_tiles, first_tile; /* of the vocabulary; block x does tile first_tile + x */
     int32_t tiles_per_segment;
-    int32_t zero;
+    int32_t first_row; /* of the pass, which `live` counts from its beginning */
 };
 
 /* The kernels. To C they are the host stubs that nvcc makes, which give a kernel its address. */

@@ -326,7 +326,7 @@ stet_status steti_cuda_pack_matrix(struct steti_backend *b, const struct steti_t
                                            : STETI_CUDA_F32;
     *out = NULL;
     STETI_TRY(steti_check_pack(src, scale, compute, err));
-    STETI_TRY(steti_cuda_ready(b, err));
+    STETI_TRY(steti_cuda_idle(b, err));
     STETI_TRY(steti_cuda_library_verdict(b, (int)src->shape[0], (int)src->shape[1], type, &v, err));
     if (v != NULL && v->passed) { /* and without the memory for a second copy, as if it had not */
         stet_status st = steti_cuda_pack_as(b, src, scales, v, type, out, err);

@@ -2,6 +2,9 @@
 // used: the own kernels take over, or there is a status; nothing leaks.
 #include "library_support.h"
 
+#include <cstdlib>
+#include <filesystem>
+
 namespace
 {
 
@@ -130,13 +133,37 @@ TEST_F(LibraryFailures, EveryCallOfTheRuntimeMayFail)
         } while (device().calls >= n);
         device().fail_code = 700;
         EXPECT_GT(n_device, 60);
-        EXPECT_EQ(n_nomem, code == 700 ? 0 : 6) << "2 pinned, ring, 2 blocks, scratch";
+        EXPECT_EQ(n_nomem, code == 700 ? 0 : 7) << "2 pinned, ring, 2 blocks, scratch and its twin";
         /* The life without a failure, and calls whose failure has no place to be reported: bind of
          * 4 frees, bind and wait of close, the wait behind the probe. Lack of memory for the
          * probe's matrix, rows and block, and for a matrix with a second copy, is no failure. */
         EXPECT_EQ(n_absorbed, code == 700 ? 1 + 7 : 1 + 7 + 5);
     }
     EXPECT_TRUE(Said("too little memory for the probe"));
+}
+
+/* A verdict from a file is looked at once more, which may fail as well. */
+TEST_F(LibraryFailures, EveryCallAfterAKeptVerdictMayFail)
+{
+    char folder[] = "/tmp/stet-kept-XXXXXX";
+    ASSERT_NE(mkdtemp(folder), nullptr);
+    with.cache_folder = folder;
+    for (int code : {700, stet_shim::kOutOfMemory}) {
+        uint64_t n = 0;
+        do {
+            ASSERT_EQ(Live("to keep one"), STET_OK);
+            device().calls = 0;
+            device().fail_at = ++n;
+            device().fail_code = code;
+            stet_status st = Live("call " + std::to_string(n));
+            EXPECT_TRUE(st == STET_OK || st == STET_E_DEVICE || st == STET_E_NOMEM) << err.message;
+        } while (device().calls >= n);
+        device().fail_code = 700;
+        EXPECT_GT(n, 40u);
+    }
+    EXPECT_TRUE(Said("could not be looked at"));
+    EXPECT_FALSE(Said("is no longer right")) << "lack of memory proves nothing";
+    std::filesystem::remove_all(folder);
 }
 
 TEST_F(LibraryFailures, EveryAllocationOfTheHostMayFail)
@@ -155,7 +182,7 @@ TEST_F(LibraryFailures, EveryAllocationOfTheHostMayFail)
         n_failed += st != STET_OK;
         n_absorbed += st == STET_OK;
     }
-    EXPECT_EQ(n_failed, 2) << "the context, the verdict";
+    EXPECT_EQ(n_failed, 3) << "the context, the verdict, the scratch";
     EXPECT_EQ(n_absorbed, 6) << "random weights, their matrix, its strip, rows; with a second copy "
                                 "the matrix and its strip, which are tried again without";
 }

@@ -105,6 +105,98 @@ TEST_F(Library, UnalignedRowsStayWithTheOwnKernels)
     EXPECT_EQ(fake_blas().runs, runs);
 }
 
+/* ---- Recordings ------------------------------------------------------------------------------ */
+
+/* Of a bucket of 40 rows the live ones get the own kernels' bits, and nothing else is written. */
+TEST_F(Library, MultipliesInRecordings)
+{
+    constexpr int kBucket = 40;
+    for (steti_dtype type : kTypes) {
+        Shape s = {kBucket, 60, 20, type};
+        std::vector<float> want = RunOnce(s, own);
+        std::unique_ptr<Backend> be = OpenTuned(with);
+        Product product(be.get(), s);
+        size_t n = static_cast<size_t>(kBucket) * s.n_out;
+        steti_linear_params p = {kBucket, s.n_in, be->Up(product.x), 1, &product.part};
+        steti_recording *r = nullptr;
+        be->Reserve(kBucket, s.n_in, 1);
+        product.part.out = be->Up(std::vector<float>(n));
+        product.part.row_map = product.map.data();
+        uint64_t runs = fake_blas().runs;
+        ASSERT_EQ(be->ops->record_begin(be->b, kBucket, &be->err), STET_OK) << be->err.message;
+        ASSERT_EQ(be->ops->linear(be->b, &p, &be->err), STET_OK) << be->err.message;
+        ASSERT_EQ(be->ops->record_end(be->b, &r, &be->err), STET_OK) << be->err.message;
+        EXPECT_EQ(fake_blas().runs, runs) << "written down and not done";
+        std::vector<std::string> work = stet_shim::work_of(r->ops.graph);
+        EXPECT_EQ(work.back(), "epilogue");
+        EXPECT_EQ(work[work.size() - 2], "library");
+        for (int live : {1, 16, 17, 39, 40}) {
+            ASSERT_EQ(be->ops->upload(be->b, product.part.out,
+                                      std::vector<float>(n, 12345.0f).data(), n * sizeof(float),
+                                      &be->err),
+                      STET_OK);
+            ASSERT_EQ(be->ops->replay(be->b, r, live, &be->err), STET_OK) << be->err.message;
+            std::vector<float> got = be->Down(product.part.out, n);
+            for (int row = 0; row < kBucket; row++) {
+                size_t at = static_cast<size_t>(product.map[row]) * s.n_out;
+                std::vector<float> none(s.n_out, 12345.0f);
+                const float *expected = row < live ? &want[n + at] : none.data();
+                ASSERT_EQ(DifferingBytes(&got[at], expected, s.n_out), 0u)
+                    << "type " << type << " live " << live << " row " << row;
+            }
+        }
+        be->ops->free_recording(be->b, r);
+    }
+}
+
+/* Its rows cannot be cut. */
+TEST_F(Library, RecordingsOfMoreRowsThanWereProbedHaveOwnKernels)
+{
+    for (int rows : {70, 71}) {
+        Shape s = {rows, 60, 20, STETI_F32};
+        std::unique_ptr<Backend> be = OpenTuned(with);
+        Product product(be.get(), s);
+        steti_linear_params p = {rows, s.n_in, be->Up(product.x), 1, &product.part};
+        steti_recording *r = nullptr;
+        be->Reserve(rows, s.n_in, 1);
+        product.part.out = be->Up(product.residual);
+        ASSERT_EQ(be->ops->record_begin(be->b, rows, &be->err), STET_OK) << be->err.message;
+        ASSERT_EQ(be->ops->linear(be->b, &p, &be->err), STET_OK) << be->err.message;
+        ASSERT_EQ(be->ops->record_end(be->b, &r, &be->err), STET_OK) << be->err.message;
+        EXPECT_EQ(stet_shim::work_of(r->ops.graph).front(),
+                  rows == 70 ? "library" : "linear_f32_serial");
+        be->ops->free_recording(be->b, r);
+    }
+}
+
+/* The library fails while its part is written down: the own kernels are, then. */
+TEST_F(Library, MayFailInARecording)
+{
+    Shape s = {40, 60, 20, STETI_F32};
+    std::vector<float> want = RunOnce(s, own);
+    for (uint64_t n : {1, 2}) {
+        std::unique_ptr<Backend> be = OpenTuned(with);
+        Product product(be.get(), s);
+        size_t all = static_cast<size_t>(s.rows) * s.n_out;
+        steti_linear_params p = {s.rows, s.n_in, be->Up(product.x), 1, &product.part};
+        steti_recording *r = nullptr;
+        be->Reserve(s.rows, s.n_in, 1);
+        product.part.out = be->Up(product.residual);
+        product.part.residual = product.part.out;
+        ASSERT_EQ(be->ops->record_begin(be->b, s.rows, &be->err), STET_OK) << be->err.message;
+        fake_blas().calls = 0;
+        fake_blas().fail_at = n;
+        ASSERT_EQ(be->ops->linear(be->b, &p, &be->err), STET_OK) << be->err.message;
+        fake_blas().fail_at = 0;
+        ASSERT_EQ(be->ops->record_end(be->b, &r, &be->err), STET_OK) << be->err.message;
+        EXPECT_EQ(stet_shim::work_of(r->ops.graph).back(), "linear_f32_serial");
+        ASSERT_EQ(be->ops->replay(be->b, r, s.rows, &be->err), STET_OK) << be->err.message;
+        std::vector<float> got = be->Down(product.part.out, all);
+        EXPECT_EQ(DifferingBytes(got.data(), want.data(), all), 0u);
+        be->ops->free_recording(be->b, r);
+    }
+}
+
 /* ---- Libraries that must be refused ---------------------------------------------------------- */
 
 /* The bits of the op are the own kernels' with the probe; without it they are not. */

@@ -128,6 +128,19 @@ bool is_right(const steti_blas_product *p)
            there(p->c, p->n_rows, p->ld_c, p->n_out, 4);
 }
 
+int multiply(const steti_blas_product &p, const Way &way, uint64_t name)
+{
+    FakeBlas &f = fake_blas();
+    for (int i = 0; i < p.n_rows * p.n_out && way.sums != Sums::nothing; i++) {
+        one_element(&p, way.sums, i / p.n_out, i % p.n_out);
+    }
+    device().clock += way.ms;
+    f.runs++;
+    f.most_rows = p.n_rows > f.most_rows ? p.n_rows : f.most_rows;
+    f.last_way = name;
+    return 0;
+}
+
 int run(void *, const steti_blas_product *p, const steti_blas_algo *algo, void *)
 {
     FakeBlas &f = fake_blas();
@@ -140,14 +153,7 @@ int run(void *, const steti_blas_product *p, const steti_blas_algo *algo, void *
     if (fails() || (way.sums == Sums::refuses_nine && p->n_rows == 9)) {
         return kFailed;
     }
-    for (int i = 0; i < p->n_rows * p->n_out && way.sums != Sums::nothing; i++) {
-        one_element(p, way.sums, i / p->n_out, i % p->n_out);
-    }
-    device().clock += way.ms;
-    f.runs++;
-    f.most_rows = p->n_rows > f.most_rows ? p->n_rows : f.most_rows;
-    f.last_way = algo->word[0];
-    return 0;
+    return submit_library([c = *p, way, name = algo->word[0]] { return multiply(c, way, name); });
 }
 
 stet_status open_always(const steti_backend_options *o, steti_backend **out, stet_error *err)

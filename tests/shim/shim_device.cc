@@ -1,14 +1,10 @@
-#include "shim_device.h"
+#include "shim_internal.h"
 
 #include <cstdlib>
 #include <cstring>
 
 namespace stet_shim
 {
-namespace
-{
-
-using Blocks = std::map<const char *, size_t>;
 
 // The block that [p, p + n) lies in.
 bool inside(const Blocks &blocks, const void *p, size_t n)
@@ -25,10 +21,10 @@ bool inside(const Blocks &blocks, const void *p, size_t n)
 int fail(int code, const std::string &why)
 {
     device().problem = why;
+    device().spoilt = true;
     return code;
 }
 
-// Counts a call; not 0 when it is the one that must fail.
 int count_call(const char *name)
 {
     Device &d = device();
@@ -38,6 +34,17 @@ int count_call(const char *name)
     return 0;
 }
 
+int call_outside(const char *name)
+{
+    int code = count_call(name);
+    return code != 0                       ? code
+           : device().capturing == nullptr ? 0
+                                           : fail(900, std::string("in a capture: ") + name);
+}
+
+namespace
+{
+
 const char *error_text(int code)
 {
     return code == kOutOfMemory ? "out of memory" : device().problem.c_str();
@@ -45,7 +52,7 @@ const char *error_text(int code)
 
 int device_open(int index, steti_cuda_props *props, void **stream)
 {
-    if (int code = count_call("device_open")) {
+    if (int code = call_outside("device_open")) {
         return code;
     }
     if (index != 0) {
@@ -98,21 +105,24 @@ int give(Blocks *blocks, void *p)
 
 int mem_alloc(size_t bytes, void **out)
 {
-    int code = count_call("mem_alloc");
+    int code = call_outside("mem_alloc");
     return code != 0 ? code : take(&device().memory, bytes, out);
 }
 int mem_free(void *p)
 {
-    return give(&device().memory, p);
+    // not counted: nobody looks at its result
+    return device().capturing != nullptr ? fail(900, "in a capture: mem_free")
+                                         : give(&device().memory, p);
 }
 int pinned_alloc(size_t bytes, void **out)
 {
-    int code = count_call("pinned_alloc");
+    int code = call_outside("pinned_alloc");
     return code != 0 ? code : take(&device().pinned, bytes, out);
 }
 int pinned_free(void *p)
 {
-    return give(&device().pinned, p);
+    return device().capturing != nullptr ? fail(900, "in a capture: pinned_free")
+                                         : give(&device().pinned, p);
 }
 
 int clear(void *dst, size_t bytes, void *)
@@ -120,27 +130,25 @@ int clear(void *dst, size_t bytes, void *)
     if (int code = count_call("clear")) {
         return code;
     }
-    if (!inside(device().memory, dst, bytes)) {
-        return fail(1, "clear: not device memory");
-    }
-    std::memset(dst, 0, bytes);
-    return 0;
+    Node n;
+    n.kind = Node::clear;
+    n.dst = dst;
+    n.bytes = bytes;
+    return submit(n);
 }
 
 int copy(void *dst, const void *src, size_t bytes, steti_cuda_direction way, void *)
 {
-    Device &d = device();
     if (int code = count_call("copy")) {
         return code;
     }
-    if (inside(d.memory, dst, bytes) != (way != STETI_TO_HOST) ||
-        inside(d.memory, src, bytes) != (way != STETI_TO_DEVICE)) {
-        return fail(1, "copy: a pointer is on the wrong side, or the range leaves its block");
-    }
-    d.bytes_to_device += way == STETI_TO_DEVICE ? bytes : 0;
-    d.bytes_to_host += way == STETI_TO_HOST ? bytes : 0;
-    std::memcpy(dst, src, bytes);
-    return 0;
+    Node n;
+    n.kind = Node::copy;
+    n.dst = dst;
+    n.src = src;
+    n.bytes = bytes;
+    n.way = way;
+    return submit(n);
 }
 
 // A word of a kernel's struct that looks like an address of this process but is none of the
@@ -167,39 +175,72 @@ const Kernel kernels[] = {
 
 int launch(const steti_cuda_launch *l, void *)
 {
-    Device &d = device();
     if (int code = count_call("launch")) {
         return code;
     }
     if (l->arg_bytes != kernels[l->kernel].arg_bytes || l->shared_bytes > 48 * 1024) {
         return fail(1, "launch: wrong size of arguments or too much shared memory");
     }
-    for (size_t i = 0; i < l->arg_bytes / 8; i++) {
-        uint64_t word;
-        std::memcpy(&word, static_cast<const char *>(l->arg) + 8 * i, 8);
-        if (is_host_pointer(word)) {
+    Node n;
+    n.kind = Node::launch;
+    n.work = *l;
+    n.arg.resize((l->arg_bytes + 7) / 8);
+    std::memcpy(n.arg.data(), l->arg, l->arg_bytes);
+    return submit(n);
+}
+
+int check_clear(const Node &n)
+{
+    return inside(device().memory, n.dst, n.bytes) ? 0 : fail(1, "clear: not device memory");
+}
+
+int check_copy(const Node &n)
+{
+    Device &d = device();
+    if (inside(d.memory, n.dst, n.bytes) != (n.way != STETI_TO_HOST) ||
+        inside(d.memory, n.src, n.bytes) != (n.way != STETI_TO_DEVICE)) {
+        return fail(1, "copy: a pointer is on the wrong side, or the range leaves its block");
+    }
+    const void *host = n.way == STETI_TO_DEVICE ? n.src : n.dst;
+    if (d.capturing != nullptr && n.way != STETI_ON_DEVICE && !inside(d.pinned, host, n.bytes)) {
+        return fail(900, "in a capture: copy of host memory that is not pinned");
+    }
+    return 0;
+}
+
+int check_launch(const Node &n)
+{
+    for (size_t i = 0; i < n.arg.size(); i++) {
+        if (is_host_pointer(n.arg[i])) {
             return fail(700, "launch: word " + std::to_string(i) + " is a pointer to the host");
         }
     }
-    d.launches[l->kernel]++;
+    return 0;
+}
+
+int run_launch(const Node &n)
+{
+    Device &d = device();
+    int kernel = n.work.kernel;
     bool is_product =
-        l->kernel >= STETI_CUDA_linear_f32_serial && l->kernel <= STETI_CUDA_linear_bf16_chunked;
+        kernel >= STETI_CUDA_linear_f32_serial && kernel <= STETI_CUDA_linear_bf16_chunked;
+    d.launches[kernel]++;
     d.clock += is_product ? 1.0 : 0.0;
-    std::string problem =
-        run({kernels[l->kernel].run, l->arg, static_cast<int>(l->grid_x),
-             static_cast<int>(l->grid_y), static_cast<int>(l->threads), l->shared_bytes, d.order});
+    std::string problem = run({kernels[kernel].run, n.arg.data(), static_cast<int>(n.work.grid_x),
+                               static_cast<int>(n.work.grid_y), static_cast<int>(n.work.threads),
+                               n.work.shared_bytes, d.order});
     return problem.empty() ? 0 : fail(719, problem);
 }
 
 int sync_stream(void *)
 {
-    return count_call("sync");
+    return call_outside("sync");
 }
 
 // An event remembers the time at which it was recorded.
 int event_create(void **event)
 {
-    int code = count_call("event_create");
+    int code = call_outside("event_create");
     *event = code == 0 ? new double(-1) : nullptr;
     device().events += code == 0;
     return code;
@@ -214,7 +255,7 @@ int event_destroy(void *event)
 
 int event_record(void *event, void *)
 {
-    if (int code = count_call("event_record")) {
+    if (int code = call_outside("event_record")) {
         return code;
     }
     *static_cast<double *>(event) = device().clock;
@@ -224,7 +265,7 @@ int event_record(void *event, void *)
 int event_elapsed(float *ms, void *begin, void *end)
 {
     double from = *static_cast<double *>(begin), to = *static_cast<double *>(end);
-    if (int code = count_call("event_elapsed")) {
+    if (int code = call_outside("event_elapsed")) {
         return code;
     }
     *ms = static_cast<float>(to - from);
@@ -232,14 +273,15 @@ int event_elapsed(float *ms, void *begin, void *end)
                                    : fail(400, "events that were not recorded, or not in order");
 }
 
-// As the real launch, but with short chunks for one row and longer ones for several.
+// As the real launch, but with long chunks for few rows and short ones for many. (A recording has
+// at least 8 rows to the host.)
 int launch_control(const steti_cuda_launch *l, void *stream)
 {
     steti_cuda_launch changed = *l;
     steti_cuda_linear_args a;
     if (l->kernel == STETI_CUDA_linear_f32_serial || l->kernel == STETI_CUDA_linear_f32_chunked) {
         std::memcpy(&a, l->arg, sizeof a);
-        a.chunk = a.n_rows > 1 ? 24 : 48;
+        a.chunk = a.n_rows > 8 ? 24 : 48;
         changed.arg = &a;
     }
     return launch(&changed, stream);
@@ -268,6 +310,58 @@ stet_status open_control(const steti_backend_options *o, steti_backend **out, st
 
 } // namespace
 
+int check(const Node &n)
+{
+    switch (n.kind) {
+    case Node::clear:
+        return check_clear(n);
+    case Node::copy:
+        return check_copy(n);
+    case Node::launch:
+        return check_launch(n);
+    default:
+        return 0;
+    }
+}
+
+int perform(const Node &n)
+{
+    Device &d = device();
+    if (int code = check(n)) {
+        return code;
+    }
+    switch (n.kind) {
+    case Node::clear:
+        std::memset(n.dst, 0, n.bytes);
+        return 0;
+    case Node::copy:
+        d.copies++;
+        d.bytes_to_device += n.way == STETI_TO_DEVICE ? n.bytes : 0;
+        d.bytes_to_host += n.way == STETI_TO_HOST ? n.bytes : 0;
+        std::memcpy(n.dst, n.src, n.bytes);
+        return 0;
+    case Node::launch:
+        return run_launch(n);
+    case Node::library:
+        return n.call();
+    default:
+        return run_loop(n);
+    }
+}
+
+int submit(const Node &n)
+{
+    Device &d = device();
+    if (d.capturing == nullptr) {
+        return perform(n);
+    }
+    int code = check(n);
+    if (code == 0) {
+        d.capturing->nodes.push_back(n);
+    }
+    return code;
+}
+
 Device &device()
 {
     static Device *d = new Device; // kernels may be told of it until the process ends
@@ -277,12 +371,21 @@ Device &device()
 size_t live()
 {
     Device &d = device();
-    return d.memory.size() + d.pinned.size() + static_cast<size_t>(d.streams + d.events);
+    return d.memory.size() + d.pinned.size() + static_cast<size_t>(d.streams + d.events) +
+           d.graphs.size() + d.execs.size();
 }
 
 bool on_device(const void *p, size_t n)
 {
     return inside(device().memory, p, n);
+}
+
+int submit_library(const std::function<int()> &work)
+{
+    Node n;
+    n.kind = Node::library;
+    n.call = work;
+    return submit(n);
 }
 
 steti_cuda_tuning chunks(int chunk, int chunked_rows)
@@ -295,10 +398,28 @@ steti_cuda_tuning chunks(int chunk, int chunked_rows)
 
 const steti_cuda_runtime *runtime()
 {
-    static const steti_cuda_runtime rt = {
-        kOutOfMemory, error_text,   device_open,   device_close, bind_device,  mem_alloc,
-        mem_free,     pinned_alloc, pinned_free,   clear,        copy,         launch,
-        sync_stream,  event_create, event_destroy, event_record, event_elapsed};
+    static const steti_cuda_runtime rt = [] {
+        steti_cuda_runtime t = {};
+        t.out_of_memory = kOutOfMemory;
+        t.error_text = error_text;
+        t.device_open = device_open;
+        t.device_close = device_close;
+        t.bind = bind_device;
+        t.mem_alloc = mem_alloc;
+        t.mem_free = mem_free;
+        t.pinned_alloc = pinned_alloc;
+        t.pinned_free = pinned_free;
+        t.clear = clear;
+        t.copy = copy;
+        t.launch = launch;
+        t.sync = sync_stream;
+        t.event_create = event_create;
+        t.event_destroy = event_destroy;
+        t.event_record = event_record;
+        t.event_elapsed = event_elapsed;
+        add_graph_calls(&t);
+        return t;
+    }();
     return &rt;
 }
 

@@ -2,14 +2,18 @@
 //
 // It is stricter than a device: memory has exactly the size asked for and holds NaN at first; every
 // copy must lie inside one allocation of the right side; a kernel's struct may hold no pointer to
-// the host; and any call can be made to fail.
+// the host; and any call can be made to fail. Captured work is checked when it is captured and when
+// it is done.
 #pragma once
 
 #include "fibers.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
+#include <vector>
 
 extern "C" {
 #include "backend.h"
@@ -20,6 +24,8 @@ extern "C" {
 namespace stet_shim
 {
 
+struct Graph;
+
 struct Device {
     Order order = Order::ascending;
     uint64_t calls = 0;   // of functions that can fail
@@ -28,21 +34,33 @@ struct Device {
     uint64_t launches[STETI_CUDA_KERNEL_COUNT] = {};
     uint64_t bytes_to_device = 0, bytes_to_host = 0;
     double clock = 0; // milliseconds: a launch of a kernel that multiplies takes one
+    uint64_t copies = 0, graph_launches = 0;
     int streams = 0, events = 0;
+    Graph *capturing = nullptr; // the graph that work goes into instead of being done
+    bool spoilt = false;        // a call failed since the capture began
+    std::set<Graph *> graphs, execs;
+    std::map<uint64_t, unsigned> conditions;       // of graphs that run
     std::string problem;                           // of the last failed call
     std::map<const char *, size_t> memory, pinned; // begin -> bytes
 };
 
 Device &device();
 
-// What is not given back yet: streams, events and blocks of memory.
+// What is not given back yet: streams, events, blocks of memory, graphs.
 size_t live();
 
 // Does [p, p + n) lie in one block of the device?
 bool on_device(const void *p, size_t n);
 
+// The work of a library on the stream: done now, or put into the graph that is captured.
+int submit_library(const std::function<int()> &work);
+
 // The default tuning with other chunks and another edge between schedules.
 steti_cuda_tuning chunks(int chunk, int chunked_rows);
+
+// The work in a graph or in what was made of it, in order: the names of kernels, "clear",
+// "to device", "to host", "on device", "while", "library".
+std::vector<std::string> work_of(const void *graph_or_exec);
 
 constexpr int kOutOfMemory = 2;
 
