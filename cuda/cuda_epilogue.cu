@@ -30,8 +30,9 @@ DEV_KERNEL DEV_THREADS(128) steti_cuda_epilogue(struct steti_cuda_epilogue_args 
 DEV_KERNEL DEV_THREADS(128) steti_cuda_differ(struct steti_cuda_differ_args a)
 {
     int64_t at = (int64_t)dev_block_x() * dev_n_threads() * WORDS + dev_thread();
+    int64_t n = (int64_t)dev_rows(a.live, 0, a.n_rows) * a.n_out;
     for (int i = 0; i < WORDS; i++, at += dev_n_threads()) {
-        if (at < a.n && a.a[at] != a.b[at]) {
+        if (at < n && a.a[at] != a.b[at]) {
             *a.found = 1;
         }
     }

@@ -152,6 +152,7 @@ struct steti_backend {
     float *row_scale;             /* [max_rows] */
     struct steti_cuda_best *best; /* [max_rows] */
     struct steti_cuda_best *tile; /* STETI_CUDA_TILE_BYTES */
+    size_t tile_bytes;            /* as many of them are used */
     float *logits;                /* STETI_CUDA_RESULT_BYTES */
     /* [min(max_rows, blas_probe_rows), raw_width] sums from a library; NULL where none is needed */
     void *raw;

@@ -3,9 +3,8 @@
  * Every kernel takes one struct by value. All pointers in it are device pointers. README.md has a
  * table of what each one does, with its launch configuration.
  *
- * `live` is in each of them that goes over rows of a pass: the number of rows that there are, or
- * NULL for n_rows. With it n_rows is what the grid was made for, and rows from *live on are neither
- * read nor written (dev_rows).
+ * `live` is in each of them: the number of rows that there are, or NULL for n_rows. With it n_rows
+ * is what the grid was made for, and rows from *live on are neither read nor written (dev_rows).
  */
 #ifndef STETI_CUDA_KERNELS_H
 #define STETI_CUDA_KERNELS_H
@@ -132,9 +131,10 @@ struct steti_cuda_epilogue_args {
 
 /* *found becomes 1 where a word of a is not the same in b, and is not written otherwise. */
 struct steti_cuda_differ_args {
-    const uint32_t *a, *b; /* [n] */
+    const uint32_t *a, *b; /* [n_rows, n_out] */
     int32_t *found;
-    int64_t n;
+    const int32_t *live;
+    int32_t n_rows, n_out;
 };
 
 struct steti_cuda_attention_args {

@@ -167,14 +167,14 @@ static stet_status run_library(struct probe *j, int rows, int *code, stet_error 
 static stet_status compare(struct probe *j, int rows, int *same, stet_error *err)
 {
     struct steti_backend *b = j->b;
-    struct steti_cuda_differ_args a = {.found = j->found, .n = (int64_t)rows * j->v->n_out};
+    struct steti_cuda_differ_args a = {.found = j->found, .n_rows = rows, .n_out = j->v->n_out};
     struct steti_cuda_launch l = {STETI_CUDA_differ, 0, 1, 128, 0, &a, sizeof a};
     int32_t *found = b->result; /* where no results are on their way between ops */
     int code = 0;
     *same = 0;
     a.a = (const uint32_t *)(const void *)j->own;
     a.b = (const uint32_t *)(const void *)j->got;
-    l.grid_x = (unsigned)steti_cuda_blocks(a.n, COMPARED_BLOCK);
+    l.grid_x = (unsigned)steti_cuda_blocks((int64_t)rows * j->v->n_out, COMPARED_BLOCK);
     /* or what the product before it left would be taken for its own work */
     STETI_TRY(steti_cuda_copy(b, b->raw, j->poison, j->raw_bytes, STETI_ON_DEVICE, err));
     STETI_TRY(run_library(j, rows, &code, err));
