@@ -3,10 +3,15 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "cuda_blas.h"
 #include "cuda_internal.h"
 
-const struct steti_cuda_tuning steti_cuda_default_tuning = {STETI_CUDA_CHUNK,
-                                                            STETI_CUDA_CHUNKED_ROWS};
+const struct steti_cuda_tuning steti_cuda_default_tuning = {
+    .chunk = STETI_CUDA_CHUNK,
+    .chunked_rows = STETI_CUDA_CHUNKED_ROWS,
+    .blas_rows = STETI_CUDA_BLAS_ROWS,
+    .blas_probe_rows = STETI_CUDA_BLAS_PROBE_ROWS,
+};
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
@@ -21,6 +26,7 @@ static void cuda_close(struct steti_backend *b)
     if (b->stream != NULL) {
         b->rt->sync(b->stream);
     }
+    steti_cuda_library_close(b);
     steti_cuda_drop_scratch(b, b->scratch);
     b->rt->mem_free(b->ring.device);
     b->rt->pinned_free(b->ring.host);
@@ -64,15 +70,18 @@ stet_status steti_cuda_open_with(const struct steti_cuda_runtime *rt, int device
         cuda_close(b);
         return st;
     }
+    steti_cuda_library_open(b);
     *out = b;
     return STET_OK;
 }
 
 static void cuda_caps(const struct steti_backend *b, struct steti_backend_caps *out)
 {
+    const struct steti_blas *blas = b->library.handle != NULL ? b->tuning.blas : NULL;
     memset(out, 0, sizeof *out);
-    snprintf(out->name, sizeof out->name, "cuda (%.40s, sm_%d%d)", b->props.name, b->props.major,
-             b->props.minor);
+    snprintf(out->name, sizeof out->name, "cuda (%.30s, sm_%d%d%s%.12s)", b->props.name,
+             b->props.major, b->props.minor, blas != NULL ? ", " : "",
+             blas != NULL ? blas->name : "");
     /* The rows of one block of the int8 products: the weights are read once for all of them. */
     out->row_tile = 32;
     out->threads = 1;

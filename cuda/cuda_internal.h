@@ -9,14 +9,22 @@
 #define STETI_CUDA_INTERNAL_H
 
 #include "backend.h"
+#include "blas.h"
 #include "check.h"
 #include "runtime.h"
+
+struct steti_cuda_verdict; /* cuda_blas.h */
 
 struct steti_matrix {
     struct steti_matrix_shape shape; /* first: see check.h */
     struct steti_cuda_weights view;
     void *values; /* device */
-    size_t bytes;
+    size_t bytes; /* of both copies */
+    /* Where a library multiplies with it: the weights row by row, [filled_out, ld_rows]. */
+    void *rows;
+    int64_t ld_rows;
+    int filled_out; /* outputs, filled up to whole panels */
+    struct steti_cuda_verdict *verdict;
 };
 
 /* Host arrays on their way to the device: written at the same offset of both blocks, front to back.
@@ -43,9 +51,20 @@ struct steti_cuda_tuning {
     int chunk; /* inputs in a chunk of a sum: part of the numerics */
     /* products of up to so many rows use the chunked schedule; the bits do not depend on it */
     int chunked_rows;
+    /* Products by a library (cuda_blas.h). NULL: there is none. */
+    const struct steti_blas *blas;
+    int blas_rows;       /* products of more rows than these may go to it */
+    int blas_probe_rows; /* the most rows of a probe, and of one call */
+    int blas_unproven;   /* for tests of the probe: takes the first candidate, whatever its bits */
+    /* Where verdicts are kept, or NULL; stays in place as long as the context. */
+    const char *cache_folder;
 };
 #define STETI_CUDA_CHUNK 512
 #define STETI_CUDA_CHUNKED_ROWS 64
+#define STETI_CUDA_BLAS_ROWS 64
+#define STETI_CUDA_BLAS_PROBE_ROWS 4096
+/* Goes up when the own kernels get other bits: what was found out about the old ones is void. */
+#define STETI_CUDA_NUMERICS 1
 
 /* What reserve made. Recordings point into it: it is freed with the last one that does. `pinned`
  * and `rows` are twins, laid out by each recording on its own: they hold what one replay brings to
@@ -130,11 +149,21 @@ struct steti_backend {
     int8_t *q;
     uint16_t *h;
     int64_t ld_q;
-    float *row_scale;                /* [max_rows] */
-    struct steti_cuda_best *best;    /* [max_rows] */
-    struct steti_cuda_best *tile;    /* STETI_CUDA_TILE_BYTES */
-    size_t tile_bytes;               /* as many of them are used */
-    float *logits;                   /* STETI_CUDA_RESULT_BYTES */
+    float *row_scale;             /* [max_rows] */
+    struct steti_cuda_best *best; /* [max_rows] */
+    struct steti_cuda_best *tile; /* STETI_CUDA_TILE_BYTES */
+    size_t tile_bytes;            /* as many of them are used */
+    float *logits;                /* STETI_CUDA_RESULT_BYTES */
+    /* [min(max_rows, blas_probe_rows), raw_width] sums from a library; NULL where none is needed */
+    void *raw;
+    int raw_width;
+    struct {
+        void *handle; /* NULL: there is none */
+        struct steti_cuda_verdict *verdicts;
+        int widest;     /* filled outputs of the widest matrix that it multiplies with */
+        int is_probing; /* the matrix that is packed is the probe's own */
+        int has_cache;  /* verdicts are written to tuning.cache_folder */
+    } library;
     struct steti_recording *making;  /* ops go into it; NULL: they run */
     struct steti_recording *pending; /* its replay's results have not been looked at */
 };
@@ -274,6 +303,16 @@ stet_status steti_cuda_argmax_op(struct steti_backend *b, const struct steti_arg
  * bfloat16 in b->h; nothing for float32. */
 stet_status steti_cuda_prepare_rows(struct steti_backend *b, int32_t type, const float *x,
                                     int n_rows, int n_in, stet_error *err);
+
+/* What the kernels know of a part, with panel_end 0; stages its row_map, for which there must be
+ * room. */
+stet_status steti_cuda_fill_part(struct steti_backend *b, const struct steti_linear_part *part,
+                                 int n_rows, struct steti_cuda_linear_part *out, stet_error *err);
+
+/* pack_matrix without asking for a verdict; `verdict`, if there is one, gets a row-major copy. */
+stet_status steti_cuda_pack_as(struct steti_backend *b, const struct steti_tensor *src,
+                               const char *scale, struct steti_cuda_verdict *verdict, int32_t type,
+                               struct steti_matrix **out, stet_error *err);
 
 /* ceil(a / b) of numbers that are not negative. */
 static inline int steti_cuda_blocks(int64_t a, int64_t b)

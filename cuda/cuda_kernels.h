@@ -23,6 +23,8 @@
     XX(linear_i8_chunked, steti_cuda_linear_args)                                                  \
     XX(linear_bf16_serial, steti_cuda_linear_args)                                                 \
     XX(linear_bf16_chunked, steti_cuda_linear_args)                                                \
+    XX(epilogue, steti_cuda_epilogue_args)                                                         \
+    XX(differ, steti_cuda_differ_args)                                                             \
     XX(attention, steti_cuda_attention_args)                                                       \
     XX(argmax_f32, steti_cuda_argmax_args)                                                         \
     XX(argmax_i8, steti_cuda_argmax_args)                                                          \
@@ -115,6 +117,24 @@ struct steti_cuda_linear_args {
     int64_t ld_q;
     int32_t n_rows, n_in, chunk, n_parts;
     struct steti_cuda_linear_part part[STETI_CUDA_PARTS];
+};
+
+/* What a product of the library's becomes. */
+struct steti_cuda_epilogue_args {
+    const void *raw; /* [n_rows, ld_raw]: float, or for I8 int32 */
+    const float *row_scale;
+    const int32_t *live;
+    int64_t ld_raw;
+    int32_t n_rows, zero;
+    struct steti_cuda_linear_part part;
+};
+
+/* *found becomes 1 where a word of a is not the same in b, and is not written otherwise. */
+struct steti_cuda_differ_args {
+    const uint32_t *a, *b; /* [n_rows, n_out] */
+    int32_t *found;
+    const int32_t *live;
+    int32_t n_rows, n_out;
 };
 
 struct steti_cuda_attention_args {

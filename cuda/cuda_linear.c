@@ -1,4 +1,5 @@
 /* cuda_linear.c - up to 64 products of the same rows, eight in a launch. See cuda_linear.cu. */
+#include "cuda_blas.h"
 #include "cuda_internal.h"
 
 #define MOST_WARPS 8    /* of a chunked block */
@@ -108,13 +109,10 @@ static stet_status launch_mma(struct steti_backend *b, const struct steti_cuda_l
     return steti_cuda_run(b, l, err);
 }
 
-static stet_status add_part(struct steti_backend *b, const struct steti_linear_part *part,
-                            struct steti_cuda_linear_args *a, stet_error *err)
+stet_status steti_cuda_fill_part(struct steti_backend *b, const struct steti_linear_part *part,
+                                 int n_rows, struct steti_cuda_linear_part *p, stet_error *err)
 {
-    int width = part->w->view.type == STETI_CUDA_F32 ? STETI_CUDA_PANEL_F32 : STETI_CUDA_PANEL_MMA;
-    int before = a->n_parts > 0 ? a->part[a->n_parts - 1].panel_end : 0;
-    struct steti_cuda_linear_part *p = &a->part[a->n_parts++];
-    size_t bytes = (size_t)a->n_rows * sizeof(int32_t);
+    size_t bytes = (size_t)n_rows * sizeof(int32_t);
     const void *map = NULL;
     STETI_TRY(steti_cuda_stage(b, part->row_map, bytes, &map, err));
     p->w = part->w->view;
@@ -127,22 +125,35 @@ static stet_status add_part(struct steti_backend *b, const struct steti_linear_p
     p->ld_out = part->ld_out;
     p->row_map = map;
     p->act = (int32_t)part->act;
+    p->panel_end = 0;
+    return STET_OK;
+}
+
+static stet_status add_part(struct steti_backend *b, const struct steti_linear_part *part,
+                            struct steti_cuda_linear_args *a, stet_error *err)
+{
+    int width = part->w->view.type == STETI_CUDA_F32 ? STETI_CUDA_PANEL_F32 : STETI_CUDA_PANEL_MMA;
+    int before = a->n_parts > 0 ? a->part[a->n_parts - 1].panel_end : 0;
+    struct steti_cuda_linear_part *p = &a->part[a->n_parts++];
+    STETI_TRY(steti_cuda_fill_part(b, part, a->n_rows, p, err));
     p->panel_end = before + steti_cuda_blocks(part->w->shape.n_out, width);
     return STET_OK;
 }
 
-/* All parts of one type, eight at a time. */
+/* All parts of one type: what a library takes, then the others, eight at a time. */
 static stet_status run_type(struct steti_backend *b, const struct steti_linear_params *p,
                             int32_t type, struct steti_cuda_linear_args *a, stet_error *err)
 {
+    uint64_t done = 0; /* a bit for every part */
     size_t room = STETI_CUDA_PARTS * steti_cuda_staged_bytes((size_t)p->n_rows * sizeof(int32_t));
+    STETI_TRY(steti_cuda_library_parts(b, p, type, &done, err));
     a->n_parts = 0;
     for (int i = 0; i <= p->n_parts; i++) {
         if (a->n_parts == STETI_CUDA_PARTS || (i == p->n_parts && a->n_parts > 0)) {
             STETI_TRY(type == STETI_CUDA_F32 ? launch_f32(b, a, err) : launch_mma(b, a, err));
             a->n_parts = 0;
         }
-        if (i < p->n_parts && p->parts[i].w->view.type == type) {
+        if (i < p->n_parts && p->parts[i].w->view.type == type && (done >> i & 1) == 0) {
             if (a->n_parts == 0) {
                 STETI_TRY(steti_cuda_room(b, room, err));
             }
@@ -152,16 +163,11 @@ static stet_status run_type(struct steti_backend *b, const struct steti_linear_p
     return STET_OK;
 }
 
-stet_status steti_cuda_linear_op(struct steti_backend *b, const struct steti_linear_params *p,
-                                 stet_error *err)
+static stet_status run_all(struct steti_backend *b, const struct steti_linear_params *p,
+                           stet_error *err)
 {
     struct steti_cuda_linear_args a = {0};
     int any[3] = {0, 0, 0}; /* of each type */
-    STETI_TRY(steti_cuda_check_linear(b, p, err));
-    if (p->n_rows == 0) {
-        return STET_OK;
-    }
-    STETI_TRY(steti_cuda_ready(b, err));
     for (int i = 0; i < p->n_parts; i++) {
         any[p->parts[i].w->view.type] = 1;
     }
@@ -179,6 +185,47 @@ stet_status steti_cuda_linear_op(struct steti_backend *b, const struct steti_lin
             STETI_TRY(steti_cuda_prepare_rows(b, type, p->x, p->n_rows, p->n_in, err));
             STETI_TRY(run_type(b, p, type, &a, err));
         }
+    }
+    return STET_OK;
+}
+
+/* Rows first .. first + n - 1 as an op of their own. */
+static stet_status run_slice(struct steti_backend *b, const struct steti_linear_params *p,
+                             int first, int n, stet_error *err)
+{
+    struct steti_linear_part parts[STETI_LINEAR_MAX_PARTS];
+    struct steti_linear_params slice = {n, p->n_in, p->x + (int64_t)first * p->n_in, p->n_parts,
+                                        parts};
+    for (int i = 0; i < p->n_parts; i++) {
+        struct steti_linear_part *part = &parts[i];
+        *part = p->parts[i];
+        part->factor = part->factor != NULL ? part->factor + first * part->ld_factor : NULL;
+        part->residual = part->residual != NULL ? part->residual + first * part->ld_residual : NULL;
+        if (part->row_map != NULL) {
+            part->row_map += first; /* says where the row goes, counted from the whole output */
+        } else {
+            part->out += first * part->ld_out;
+        }
+    }
+    return run_all(b, &slice, err);
+}
+
+stet_status steti_cuda_linear_op(struct steti_backend *b, const struct steti_linear_params *p,
+                                 stet_error *err)
+{
+    int most = b->tuning.blas_probe_rows;
+    STETI_TRY(steti_cuda_check_linear(b, p, err));
+    if (p->n_rows == 0) {
+        return STET_OK;
+    }
+    STETI_TRY(steti_cuda_ready(b, err));
+    if (!steti_cuda_library_takes_any(b, p) || p->n_rows <= most) {
+        return run_all(b, p, err);
+    }
+    /* No call of the library has more rows than its probe had. */
+    for (int first = 0; first < p->n_rows; first += most) {
+        int left = p->n_rows - first;
+        STETI_TRY(run_slice(b, p, first, left < most ? left : most, err));
     }
     return STET_OK;
 }

@@ -157,8 +157,7 @@ DEV_FN void finish_i8(const struct steti_cuda_linear_args *a,
                       const struct steti_cuda_linear_part *p, int row, int column, int32_t sum)
 {
     if (column < p->w.n_out) {
-        float v = (float)sum * (a->row_scale[row] * p->w.scale[column]);
-        dev_finish(p, row, column, v);
+        dev_finish(p, row, column, dev_scale_i8(sum, a->row_scale[row], p->w.scale[column]));
     }
 }
 

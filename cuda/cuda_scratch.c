@@ -1,7 +1,7 @@
 /* cuda_scratch.c - what reserve makes: one block of the device and one of the host. */
 #include "alloc.h"
 #include "arena.h"
-#include "cuda_internal.h"
+#include "cuda_blas.h"
 
 static int larger(int a, int b)
 {
@@ -9,13 +9,13 @@ static int larger(int a, int b)
 }
 
 /* Scratch, front to back: quantised or narrowed rows | scales | best values | bests of tiles |
- * logits | row arrays of recordings. */
+ * logits | row arrays of recordings | sums from a library. */
 struct layout {
-    size_t ld_q, q, row_scale, best, tile, logits, rows; /* bytes */
+    size_t ld_q, q, row_scale, best, tile, logits, rows, raw; /* bytes */
     size_t bytes;
 };
 
-static struct layout plan_scratch(const struct steti_limits *l)
+static struct layout plan_scratch(const struct steti_backend *b, const struct steti_limits *l)
 {
     size_t rows = (size_t)l->max_rows;
     struct layout s = {.ld_q = ((size_t)l->max_in + 63) / 64 * 64};
@@ -25,7 +25,8 @@ static struct layout plan_scratch(const struct steti_limits *l)
     s.tile = STETI_CUDA_TILE_BYTES;
     s.logits = STETI_CUDA_RESULT_BYTES;
     s.rows = steti_cuda_rows_bytes(l->max_rows, STETI_RECORD_ARRAYS);
-    s.bytes = s.q + s.row_scale + s.best + s.tile + s.logits + s.rows;
+    s.raw = steti_cuda_library_raw_bytes(b, l->max_rows);
+    s.bytes = s.q + s.row_scale + s.best + s.tile + s.logits + s.rows + s.raw;
     return s;
 }
 
@@ -33,8 +34,7 @@ size_t steti_cuda_scratch_bytes(const struct steti_backend *b, int max_rows, int
                                 int max_keys)
 {
     struct steti_limits l = {.max_rows = max_rows, .max_in = max_in, .max_keys = max_keys};
-    (void)b;
-    return plan_scratch(&l).bytes;
+    return plan_scratch(b, &l).bytes;
 }
 
 void steti_cuda_drop_scratch(struct steti_backend *b, struct steti_cuda_scratch *s)
@@ -97,7 +97,11 @@ static void place_scratch(struct steti_backend *b, const struct layout *l)
     b->tile = (struct steti_cuda_best *)(void *)p;
     p += l->tile;
     b->logits = (float *)(void *)p;
-    b->scratch->rows = p + l->logits;
+    p += l->logits;
+    b->scratch->rows = p;
+    p += l->rows;
+    b->raw = l->raw > 0 ? p : NULL;
+    b->raw_width = l->raw > 0 ? b->library.widest : 0;
 }
 
 stet_status steti_cuda_reserve(struct steti_backend *b, int max_rows, int max_in, int max_keys,
@@ -112,7 +116,7 @@ stet_status steti_cuda_reserve(struct steti_backend *b, int max_rows, int max_in
     l.max_rows = larger(max_rows, b->limits.max_rows);
     l.max_in = larger(max_in, b->limits.max_in);
     l.max_keys = larger(max_keys, b->limits.max_keys);
-    s = plan_scratch(&l);
+    s = plan_scratch(b, &l);
     STETI_TRY(make_scratch(b, &s, &made, err));
     steti_cuda_drop_scratch(b, b->scratch);
     b->scratch = made;

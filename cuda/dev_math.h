@@ -86,6 +86,12 @@ DEV_FN float dev_act(float x, int act)
     }
 }
 
+/* What an exact sum of int8 products stands for. */
+DEV_FN float dev_scale_i8(int32_t sum, float row_scale, float weight_scale)
+{
+    return (float)sum * (row_scale * weight_scale);
+}
+
 /* What happens to a finished sum. */
 DEV_FN void dev_finish(const struct steti_cuda_linear_part *p, int row, int column, float v)
 {

@@ -83,6 +83,13 @@ struct steti_cuda_runtime {
     int (*exec_create)(const struct steti_cuda_graph *g, void **exec);
     int (*exec_launch)(void *exec, void *stream);
     int (*exec_free)(void *exec); /* NULL is legal */
+
+    /* Points in a stream, to measure the device's time. event_elapsed waits for `end`, which was
+     * recorded after `begin`. */
+    int (*event_create)(void **event);
+    int (*event_destroy)(void *event);
+    int (*event_record)(void *event, void *stream);
+    int (*event_elapsed)(float *ms, void *begin, void *end);
 };
 
 /* The real one. */

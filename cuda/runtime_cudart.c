@@ -1,5 +1,4 @@
-/* runtime_cudart.c - the CUDA runtime behind runtime.h. The only host file that sees CUDA's
- * headers. */
+/* runtime_cudart.c - the CUDA runtime behind runtime.h. */
 #include <cuda_runtime_api.h>
 #include <stdio.h>
 
@@ -128,6 +127,30 @@ static int launch(const struct steti_cuda_launch *l, void *stream)
 static int sync_stream(void *stream)
 {
     return (int)cudaStreamSynchronize(stream);
+}
+
+static int event_create(void **event)
+{
+    cudaEvent_t e = NULL;
+    int code = (int)cudaEventCreate(&e);
+    *event = e;
+    return code;
+}
+
+static int event_destroy(void *event)
+{
+    return (int)cudaEventDestroy(event);
+}
+
+static int event_record(void *event, void *stream)
+{
+    return (int)cudaEventRecord(event, stream);
+}
+
+static int event_elapsed(float *ms, void *begin, void *end)
+{
+    int code = (int)cudaEventSynchronize(end);
+    return code != 0 ? code : (int)cudaEventElapsedTime(ms, begin, end);
 }
 
 /* ---- Graphs ---------------------------------------------------------------------------------- */
@@ -269,6 +292,10 @@ const struct steti_cuda_runtime *steti_cudart(void)
         .copy = copy,
         .launch = launch,
         .sync = sync_stream,
+        .event_create = event_create,
+        .event_destroy = event_destroy,
+        .event_record = event_record,
+        .event_elapsed = event_elapsed,
         .graph_create = graph_create,
         .graph_free = graph_free,
         .capture_begin = capture_begin,

@@ -35,6 +35,8 @@ BUDGETS = {
     "linear_i8_chunked": (256, 72, 0),
     "linear_bf16_serial": (128, 104, 0),
     "linear_bf16_chunked": (256, 80, 0),
+    "epilogue": (128, 56, 0),
+    "differ": (128, 40, 0),
     "attention": (128, 88, 0),
     "argmax_f32": (256, 64, 0),
     "argmax_i8": (256, 72, 0),

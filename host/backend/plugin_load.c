@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "file_map.h"
+#include "log.h"
 
 #define NAME_CAP 64
 
@@ -133,6 +134,8 @@ static stet_status open_plugin(const char *device, const char *path,
     st = check_plugin(device, path, lib, out, err);
     if (st != STET_OK) {
         dlclose(lib);
+    } else if ((*out)->set_log != NULL) {
+        steti_log_share((*out)->set_log);
     }
     return st;
 }

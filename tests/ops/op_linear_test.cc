@@ -1,3 +1,4 @@
+#include "fake_blas.h"
 #include "ops_support.h"
 
 namespace
@@ -359,5 +360,30 @@ TEST_P(OpTest, LimitsAndBadArguments)
 }
 
 INSTANTIATE_FOR_ALL_TARGETS();
+
+/* Products of more than one row by a matrix library. */
+Target LibraryTarget()
+{
+    return {"cuda_shim_library", stet_shim::ops_library_always(), nullptr, true, false};
+}
+
+/* Of the launches of the epilogue one more is the op's where there are more rows. */
+TEST(LibraryTarget, TheLibraryReallyMultiplies)
+{
+    for (steti_dtype type : {STETI_F32, STETI_I8}) {
+        uint64_t launches[3] = {};
+        for (int rows : {1, 2}) {
+            uint64_t before = stet_shim::device().launches[STETI_CUDA_epilogue];
+            CheckCase(LibraryTarget(),
+                      {rows, 72, 150, type, STETI_ACT_GELU, true, true, true, true});
+            launches[rows] = stet_shim::device().launches[STETI_CUDA_epilogue] - before;
+            EXPECT_EQ(stet_shim::fake_blas().misuses, 0);
+        }
+        EXPECT_EQ(launches[2], launches[1] + 1);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Library, OpTest, ::testing::Values(LibraryTarget()),
+                         [](const auto &target) { return target.param.name; });
 
 } // namespace

@@ -9,6 +9,7 @@
 #include "plugin_env.h"
 
 extern "C" {
+#include "log.h"
 #include "plugin_load.h"
 }
 
@@ -75,6 +76,31 @@ TEST(PluginLoad, FileInTheWorkingFolder)
     EXPECT_EQ(load().status, STET_OK);
     ASSERT_EQ(chdir(before), 0);
     expect_refusal(load(), {"\"libstet_cuda.so\"", "STET_PLUGIN_PATH"});
+}
+
+/* Its copy of the log is not the library's. */
+TEST(PluginLoad, LinesOfThePluginReachTheHook)
+{
+    std::vector<std::string> lines;
+    steti_log_set_hook(
+        [](void *to, int32_t, const char *component, const char *line, size_t len) {
+            static_cast<std::vector<std::string> *>(to)->push_back(std::string(component) + ": " +
+                                                                   std::string(line, len));
+        },
+        &lines, STET_LOG_INFO);
+    PluginPath path(stub_path("works"));
+    Loaded l = load();
+    steti_log_set_hook(nullptr, nullptr, 0);
+    ASSERT_EQ(l.status, STET_OK) << l.message;
+    steti_backend_options o = {1, nullptr, 3};
+    steti_backend *b = nullptr;
+    ASSERT_EQ(l.ops->open(&o, &b, nullptr), STET_OK);
+    l.ops->close(b);
+    EXPECT_EQ(lines, std::vector<std::string>{"stub: opened number 3"});
+    EXPECT_EQ(load().ops, l.ops) << "and the hook there goes with the one here";
+    EXPECT_EQ(l.ops->open(&o, &b, nullptr), STET_OK);
+    l.ops->close(b);
+    EXPECT_EQ(lines.size(), 1u);
 }
 
 TEST(PluginLoad, OneTableForAllThreads)

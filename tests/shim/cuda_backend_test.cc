@@ -57,10 +57,10 @@ TEST(Schedules, SerialAndChunkedHaveTheSameBits)
                 uint64_t *count = device().launches;
                 uint64_t serial =
                     count[STETI_CUDA_linear_f32_serial] + count[STETI_CUDA_linear_i8_serial];
-                std::vector<float> a = Product(s, {32, 0}, x, w);
+                std::vector<float> a = Product(s, stet_shim::chunks(32, 0), x, w);
                 ASSERT_EQ(count[STETI_CUDA_linear_f32_serial] + count[STETI_CUDA_linear_i8_serial],
                           serial + 1);
-                std::vector<float> b = Product(s, {32, 1000}, x, w);
+                std::vector<float> b = Product(s, stet_shim::chunks(32, 1000), x, w);
                 ASSERT_EQ(count[STETI_CUDA_linear_f32_serial] + count[STETI_CUDA_linear_i8_serial],
                           serial + 1)
                     << "the second call is chunked";
@@ -77,7 +77,7 @@ TEST(Schedules, SumsAreChainsInChunks)
     Rng rng(8);
     std::vector<float> x = rng.Floats(kRows * kIn), w = rng.Floats(kOut * kIn);
     size_t differs_from_one_chain = 0;
-    for (steti_cuda_tuning tuning : {steti_cuda_default_tuning, steti_cuda_tuning{512, 0}}) {
+    for (steti_cuda_tuning tuning : {steti_cuda_default_tuning, stet_shim::chunks(512, 0)}) {
         std::unique_ptr<Backend> be = OpenTuned(tuning);
         steti_linear_part part = {};
         part.w = be->Pack(w, kOut, kIn, STETI_F32);

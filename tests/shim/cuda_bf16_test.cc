@@ -78,19 +78,21 @@ TEST(Bf16, SchedulesAndNeighboursDoNotShow)
     for (int n_in : {48, 200, 1000}) {
         Shape s = {40, n_in, 50}, one = {1, n_in, 50};
         Inputs in = MakeInputs(s);
-        std::vector<float> serial = Product(s, in, {32, 0}), chunked = Product(s, in, {32, 1000});
+        std::vector<float> serial = Product(s, in, stet_shim::chunks(32, 0)),
+                           chunked = Product(s, in, stet_shim::chunks(32, 1000));
         EXPECT_EQ(DifferingBytes(serial, chunked), 0u) << n_in;
         for (int r : {0, 7, 8, 31, 32, 39}) {
             Inputs alone = in;
             alone.x.assign(in.x.begin() + static_cast<long>(r) * n_in,
                            in.x.begin() + static_cast<long>(r + 1) * n_in);
             for (int rows : {0, 1000}) {
-                std::vector<float> got = Product(one, alone, {32, rows});
+                std::vector<float> got = Product(one, alone, stet_shim::chunks(32, rows));
                 EXPECT_EQ(DifferingBytes(got.data(), &serial[static_cast<size_t>(r) * 50], 50), 0u)
                     << n_in << " row " << r;
             }
         }
-        EXPECT_GT(DifferingBytes(serial, Product(s, in, {64, 0})), 0u) << "chunks do show";
+        EXPECT_GT(DifferingBytes(serial, Product(s, in, stet_shim::chunks(64, 0))), 0u)
+            << "chunks do show";
     }
 }
 
@@ -117,7 +119,7 @@ TEST(Bf16, EmbeddingsAreTheRoundedRows)
 TEST(Bf16, TheLargestOfTheVocabulary)
 {
     constexpr int kRows = 35, kDim = 64, kVocab = 700;
-    std::unique_ptr<Backend> be = OpenTuned({32, 8});
+    std::unique_ptr<Backend> be = OpenTuned(stet_shim::chunks(32, 8));
     Rng rng(6);
     std::vector<float> x = rng.Floats(kRows * kDim), w = rng.Floats(kVocab * kDim), logits(kVocab);
     std::vector<int32_t> id(kRows);

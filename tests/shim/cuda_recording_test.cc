@@ -17,7 +17,7 @@ using Names = std::vector<std::string>;
 struct Bucket {
     int max_rows;
     steti_dtype type;
-    steti_cuda_tuning tuning;
+    Tuning tuning;
 };
 
 /* Beyond the live rows. */

@@ -3,10 +3,6 @@
 #include <cstdlib>
 #include <cstring>
 
-extern "C" {
-#include "cuda_internal.h"
-}
-
 namespace stet_shim
 {
 
@@ -225,16 +221,56 @@ int check_launch(const Node &n)
 int run_launch(const Node &n)
 {
     Device &d = device();
-    d.launches[n.work.kernel]++;
-    std::string problem = run({kernels[n.work.kernel].run, n.arg.data(),
-                               static_cast<int>(n.work.grid_x), static_cast<int>(n.work.grid_y),
-                               static_cast<int>(n.work.threads), n.work.shared_bytes, d.order});
+    int kernel = n.work.kernel;
+    bool is_product =
+        kernel >= STETI_CUDA_linear_f32_serial && kernel <= STETI_CUDA_linear_bf16_chunked;
+    d.launches[kernel]++;
+    d.clock += is_product ? 1.0 : 0.0;
+    std::string problem = run({kernels[kernel].run, n.arg.data(), static_cast<int>(n.work.grid_x),
+                               static_cast<int>(n.work.grid_y), static_cast<int>(n.work.threads),
+                               n.work.shared_bytes, d.order});
     return problem.empty() ? 0 : fail(719, problem);
 }
 
 int sync_stream(void *)
 {
     return call_outside("sync");
+}
+
+// An event remembers the time at which it was recorded.
+int event_create(void **event)
+{
+    int code = call_outside("event_create");
+    *event = code == 0 ? new double(-1) : nullptr;
+    device().events += code == 0;
+    return code;
+}
+
+int event_destroy(void *event)
+{
+    delete static_cast<double *>(event);
+    device().events--;
+    return 0;
+}
+
+int event_record(void *event, void *)
+{
+    if (int code = call_outside("event_record")) {
+        return code;
+    }
+    *static_cast<double *>(event) = device().clock;
+    return 0;
+}
+
+int event_elapsed(float *ms, void *begin, void *end)
+{
+    double from = *static_cast<double *>(begin), to = *static_cast<double *>(end);
+    if (int code = call_outside("event_elapsed")) {
+        return code;
+    }
+    *ms = static_cast<float>(to - from);
+    return from >= 0 && to >= from ? 0
+                                   : fail(400, "events that were not recorded, or not in order");
 }
 
 // As the real launch, but with long chunks for few rows and short ones for many. (A recording has
@@ -257,19 +293,19 @@ stet_status open_default(const steti_backend_options *o, steti_backend **out, st
     return steti_cuda_open_with(runtime(), o->device_index, &steti_cuda_default_tuning, out, err);
 }
 
-constexpr steti_cuda_tuning kSmallChunks = {48, 8};
-
 stet_status open_small_chunks(const steti_backend_options *o, steti_backend **out, stet_error *err)
 {
+    steti_cuda_tuning tuning = chunks(48, 8);
     device().order = Order::shuffled;
-    return steti_cuda_open_with(runtime(), o->device_index, &kSmallChunks, out, err);
+    return steti_cuda_open_with(runtime(), o->device_index, &tuning, out, err);
 }
 
 stet_status open_control(const steti_backend_options *o, steti_backend **out, stet_error *err)
 {
     static steti_cuda_runtime rt = *runtime();
+    steti_cuda_tuning tuning = chunks(48, 8);
     rt.launch = launch_control;
-    return steti_cuda_open_with(&rt, o->device_index, &kSmallChunks, out, err);
+    return steti_cuda_open_with(&rt, o->device_index, &tuning, out, err);
 }
 
 } // namespace
@@ -306,6 +342,8 @@ int perform(const Node &n)
         return 0;
     case Node::launch:
         return run_launch(n);
+    case Node::library:
+        return n.call();
     default:
         return run_loop(n);
     }
@@ -333,8 +371,29 @@ Device &device()
 size_t live()
 {
     Device &d = device();
-    return d.memory.size() + d.pinned.size() + static_cast<size_t>(d.streams) + d.graphs.size() +
-           d.execs.size();
+    return d.memory.size() + d.pinned.size() + static_cast<size_t>(d.streams + d.events) +
+           d.graphs.size() + d.execs.size();
+}
+
+bool on_device(const void *p, size_t n)
+{
+    return inside(device().memory, p, n);
+}
+
+int submit_library(const std::function<int()> &work)
+{
+    Node n;
+    n.kind = Node::library;
+    n.call = work;
+    return submit(n);
+}
+
+steti_cuda_tuning chunks(int chunk, int chunked_rows)
+{
+    steti_cuda_tuning tuning = steti_cuda_default_tuning;
+    tuning.chunk = chunk;
+    tuning.chunked_rows = chunked_rows;
+    return tuning;
 }
 
 const steti_cuda_runtime *runtime()
@@ -354,6 +413,10 @@ const steti_cuda_runtime *runtime()
         t.copy = copy;
         t.launch = launch;
         t.sync = sync_stream;
+        t.event_create = event_create;
+        t.event_destroy = event_destroy;
+        t.event_record = event_record;
+        t.event_elapsed = event_elapsed;
         add_graph_calls(&t);
         return t;
     }();

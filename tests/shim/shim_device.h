@@ -9,6 +9,7 @@
 #include "fibers.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -16,6 +17,7 @@
 
 extern "C" {
 #include "backend.h"
+#include "cuda_internal.h"
 #include "runtime.h"
 }
 
@@ -31,8 +33,9 @@ struct Device {
     int fail_code = 700;
     uint64_t launches[STETI_CUDA_KERNEL_COUNT] = {};
     uint64_t bytes_to_device = 0, bytes_to_host = 0;
+    double clock = 0; // milliseconds: a launch of a kernel that multiplies takes one
     uint64_t copies = 0, graph_launches = 0;
-    int streams = 0;
+    int streams = 0, events = 0;
     Graph *capturing = nullptr; // the graph that work goes into instead of being done
     bool spoilt = false;        // a call failed since the capture began
     std::set<Graph *> graphs, execs;
@@ -43,11 +46,20 @@ struct Device {
 
 Device &device();
 
-// What is not given back yet: streams, blocks of memory, graphs.
+// What is not given back yet: streams, events, blocks of memory, graphs.
 size_t live();
 
+// Does [p, p + n) lie in one block of the device?
+bool on_device(const void *p, size_t n);
+
+// The work of a library on the stream: done now, or put into the graph that is captured.
+int submit_library(const std::function<int()> &work);
+
+// The default tuning with other chunks and another edge between schedules.
+steti_cuda_tuning chunks(int chunk, int chunked_rows);
+
 // The work in a graph or in what was made of it, in order: the names of kernels, "clear",
-// "to device", "to host", "on device", "while".
+// "to device", "to host", "on device", "while", "library".
 std::vector<std::string> work_of(const void *graph_or_exec);
 
 constexpr int kOutOfMemory = 2;

@@ -176,6 +176,8 @@ std::string name_of(const Node &n)
         return kernels[n.work.kernel];
     case Node::copy:
         return ways[n.way];
+    case Node::library:
+        return "library";
     default:
         return n.kind == Node::loop ? "while" : "clear";
     }

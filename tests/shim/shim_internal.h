@@ -18,7 +18,7 @@ int count_call(const char *name);
 int call_outside(const char *name);
 
 struct Node {
-    enum Kind { launch, clear, copy, loop } kind = clear;
+    enum Kind { launch, clear, copy, loop, library } kind = clear;
     steti_cuda_launch work{}; // its arg is not used, but:
     std::vector<uint64_t> arg;
     void *dst = nullptr;
@@ -27,6 +27,7 @@ struct Node {
     steti_cuda_direction way = STETI_ON_DEVICE;
     steti_cuda_condition condition = 0;
     std::shared_ptr<Graph> body;
+    std::function<int()> call; // of a library
 };
 
 struct Graph {

@@ -8,7 +8,17 @@ extern "C" {
 #include "cuda_internal.h"
 }
 
-inline std::unique_ptr<Backend> OpenTuned(steti_cuda_tuning tuning)
+/* The default tuning with other chunks and another edge between schedules, or any. */
+struct Tuning : steti_cuda_tuning {
+    Tuning(int n_in, int rows) : steti_cuda_tuning(stet_shim::chunks(n_in, rows))
+    {
+    }
+    Tuning(const steti_cuda_tuning &tuning) : steti_cuda_tuning(tuning)
+    {
+    }
+};
+
+inline std::unique_ptr<Backend> OpenTuned(const Tuning &tuning)
 {
     steti_backend *b = nullptr;
     stet_error err = NewError();

@@ -3,8 +3,12 @@
 // one, so that tests that go through all of them run once.
 //
 // STET_MUTANT=chunks_by_rows: sums of products are cut by the number of rows, which breaks the
-// contract. STET_CUDA_DEVICE=libstet_cuda.so: the plug-in's first device in place of the fibers;
-// tests that look into the backend's memory (Rows, BranchRows, NotANumber) cannot run there.
+// contract. STET_MUTANT=library_unproven: a matrix library with another order of sums for many rows
+// multiplies, and no probe looks at it. STET_MUTANT=library is no mutant: a library that a probe
+// took.
+//
+// STET_CUDA_DEVICE=libstet_cuda.so: the plug-in's first device in place of the fibers; tests that
+// look into the backend's memory (Rows, BranchRows, NotANumber) cannot run there.
 #include <dlfcn.h>
 
 #include <cstdio>
@@ -17,7 +21,7 @@ extern "C" {
 const steti_backend_ops *__wrap_steti_cpu_backend(void);
 }
 
-#include "shim_device.h"
+#include "fake_blas.h"
 
 namespace
 {
@@ -40,8 +44,11 @@ const steti_backend_ops *shim()
         return device;
     }
     static const char *mutant = std::getenv("STET_MUTANT");
-    bool broken = mutant != nullptr && std::strcmp(mutant, "chunks_by_rows") == 0;
-    return broken ? stet_shim::ops_control() : stet_shim::ops_small_chunks();
+    auto is = [](const char *name) { return mutant != nullptr && std::strcmp(mutant, name) == 0; };
+    return is("chunks_by_rows")     ? stet_shim::ops_control()
+           : is("library_unproven") ? stet_shim::ops_library_unproven()
+           : is("library")          ? stet_shim::ops_library()
+                                    : stet_shim::ops_small_chunks();
 }
 
 stet_status open_portable(const steti_backend_options *o, steti_backend **out, stet_error *err)
