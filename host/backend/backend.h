@@ -13,7 +13,9 @@
  *     weight_scale) + bias. bf16: activations are rounded to bfloat16 (half to even), sums are
  *     float32.
  *  2. Attention: keys are taken by ascending position; K and V are always read back from memory. A
- *     score is scale * sum, rounded, then plus bias.
+ *     score is scale * sum, rounded, then plus bias. Where a model computes in bf16, a backend may
+ *     round q, k, v, the weights of the softmax and the result to bfloat16 (half to even), and go
+ *     through keys in tiles: for all rows of a kind of attention on a device, or for none.
  *  3. Norms and softmax: one fixed reduction tree per row.
  *  4. Argmax on float32 values: the largest value, ties to the lowest id. A NaN among the values is
  *     an error (STET_E_MODEL), never a token.
@@ -32,7 +34,7 @@
 #include "status.h"
 #include "tensor.h"
 
-#define STETI_BACKEND_API 4
+#define STETI_BACKEND_API 5
 
 enum steti_act {
     STETI_ACT_NONE,
@@ -122,6 +124,7 @@ struct steti_attention_params {
     const float *bias;        /* [n_heads, ld_bias] by distance, or NULL: none */
     int ld_bias, bias_zero;   /* values of a head; which of them is for distance 0 */
     const int32_t *query_pos; /* host [n_rows]; only read where there is a bias */
+    enum steti_dtype compute; /* the type that the model's matrices were packed for */
 };
 
 /* Changes one value of one row before the largest is looked for. factor > 0: a positive value is
@@ -223,6 +226,12 @@ struct steti_backend_ops {
 
     /* Waits for all ops; reports the first failure. Host outputs of argmax are valid after it. */
     stet_status (*sync)(struct steti_backend *b, stet_error *err);
+
+    /* (optional) Where this backend's log lines go: a plug-in has a log of its own (log.h), which
+     * leads nowhere. Called once, before the first open, by who loads it. */
+    void (*set_log_hook)(void (*fn)(void *ctx, int32_t level, const char *component,
+                                    const char *line, size_t len),
+                         void *ctx, uint32_t level);
 };
 
 #endif

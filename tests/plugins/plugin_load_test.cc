@@ -9,6 +9,7 @@
 #include "plugin_env.h"
 
 extern "C" {
+#include "log.h"
 #include "plugin_load.h"
 }
 
@@ -75,6 +76,29 @@ TEST(PluginLoad, FileInTheWorkingFolder)
     EXPECT_EQ(load().status, STET_OK);
     ASSERT_EQ(chdir(before), 0);
     expect_refusal(load(), {"\"libstet_cuda.so\"", "STET_PLUGIN_PATH"});
+}
+
+// It has a log of its own, which leads to the host's hook.
+TEST(PluginLoad, LogLinesReachTheHost)
+{
+    std::vector<std::string> lines;
+    auto hook = [](void *ctx, int32_t, const char *component, const char *line, size_t len) {
+        static_cast<std::vector<std::string> *>(ctx)->push_back(component + std::string(": ") +
+                                                                std::string(line, len));
+    };
+    PluginPath path(stub_path("works"));
+    Loaded l = load();
+    ASSERT_EQ(l.status, STET_OK) << l.message;
+    for (uint32_t level : {STET_LOG_INFO, STET_LOG_WARN}) {
+        steti_backend_options o = {1, nullptr, 3};
+        steti_backend *b = nullptr;
+        steti_log_set_hook(hook, &lines, level);
+        ASSERT_EQ(l.ops->open(&o, &b, nullptr), STET_OK);
+        l.ops->close(b);
+        EXPECT_EQ(lines, std::vector<std::string>{"stub: opened with index 3"})
+            << "and only the levels that the host asked for";
+    }
+    steti_log_set_hook(nullptr, nullptr, 0);
 }
 
 TEST(PluginLoad, OneTableForAllThreads)

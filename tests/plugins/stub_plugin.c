@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cpu_backend.h"
+#include "log.h"
 #include "plugin_load.h"
 
 #ifndef STUB_API
@@ -30,6 +31,7 @@ static stet_status stub_open(const struct steti_backend_options *o, struct steti
                           o->device_index);
     }
     atomic_store(&last_index, o->device_index);
+    steti_log(STET_LOG_INFO, "stub", "opened with index %d", o->device_index);
     return steti_cpu_backend()->open(o, out, err);
 }
 
@@ -56,6 +58,7 @@ __attribute__((constructor)) static void fill_table(void)
     table.open = stub_open;
     table.caps = stub_caps;
     table.argmax = stub_argmax;
+    table.set_log_hook = steti_log_set_hook;
 }
 
 const struct steti_backend_ops *steti_backend_plugin(void)
