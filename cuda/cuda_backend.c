@@ -6,6 +6,8 @@
 #include "arena.h"
 #include "bytes.h"
 #include "cuda_internal.h"
+#include "cuda_sdpa.h"
+#include "log.h"
 
 const struct steti_cuda_tuning steti_cuda_default_tuning = {STETI_CUDA_CHUNK,
                                                             STETI_CUDA_CHUNKED_ROWS};
@@ -22,6 +24,7 @@ static void cuda_close(struct steti_backend *b)
     if (b->stream != NULL) {
         b->rt->sync(b->stream);
     }
+    steti_cuda_free_sdpa(b);
     b->rt->mem_free(b->scratch);
     b->rt->mem_free(b->ring.device);
     b->rt->pinned_free(b->ring.host);
@@ -157,11 +160,13 @@ struct scratch {
     size_t bytes;
 };
 
-static struct scratch plan_scratch(const struct steti_limits *l)
+static struct scratch plan_scratch(const struct steti_backend *b, const struct steti_limits *l)
 {
-    size_t rows = (size_t)l->max_rows;
+    size_t rows = (size_t)l->max_rows, least;
     struct scratch s = {.ld_q = ((size_t)l->max_in + 63) / 64 * 64};
-    s.q = steti_arena_cost(rows * s.ld_q * sizeof(uint16_t));
+    least = steti_cuda_sdpa_bytes(b, s.ld_q, l->max_keys);
+    s.q = rows * s.ld_q * sizeof(uint16_t);
+    s.q = steti_arena_cost(s.q > least ? s.q : least);
     s.row_scale = steti_arena_cost(rows * sizeof(float));
     s.best = steti_arena_cost(rows * sizeof(struct steti_cuda_best));
     s.tile = STETI_CUDA_TILE_BYTES;
@@ -174,8 +179,7 @@ static size_t cuda_scratch_bytes(const struct steti_backend *b, int max_rows, in
                                  int max_keys)
 {
     struct steti_limits l = {.max_rows = max_rows, .max_in = max_in, .max_keys = max_keys};
-    (void)b;
-    return plan_scratch(&l).bytes;
+    return plan_scratch(b, &l).bytes;
 }
 
 static stet_status check_device_limits(const struct steti_backend *b, int max_rows, int max_keys,
@@ -199,6 +203,7 @@ static void place_scratch(struct steti_backend *b, const struct scratch *s, unsi
     b->q = (int8_t *)p;
     b->h = (uint16_t *)(void *)p;
     b->ld_q = (int64_t)s->ld_q;
+    b->row_bytes = s->q;
     p += s->q;
     b->row_scale = (float *)(void *)p;
     p += s->row_scale;
@@ -221,7 +226,7 @@ static stet_status cuda_reserve(struct steti_backend *b, int max_rows, int max_i
     l.max_rows = larger(max_rows, b->limits.max_rows);
     l.max_in = larger(max_in, b->limits.max_in);
     l.max_keys = larger(max_keys, b->limits.max_keys);
-    s = plan_scratch(&l);
+    s = plan_scratch(b, &l);
     STETI_TRY(steti_cuda_alloc(b, s.bytes, "scratch", &p, err));
     b->rt->mem_free(b->scratch); /* waits for the ops that use it */
     place_scratch(b, &s, p);
@@ -251,6 +256,7 @@ struct steti_backend_ops steti_cuda_ops(steti_cuda_open_fn open)
         .attention = steti_cuda_attention_op,
         .argmax = steti_cuda_argmax_op,
         .sync = cuda_sync,
+        .set_log_hook = steti_log_set_hook,
     };
     return ops;
 }

@@ -47,6 +47,8 @@ struct steti_cuda_tuning {
 #define STETI_CUDA_CHUNK 512
 #define STETI_CUDA_CHUNKED_ROWS 64
 
+struct steti_cuda_sdpa; /* cuda_sdpa.h */
+
 struct steti_backend {
     const struct steti_cuda_runtime *rt;
     struct steti_cuda_tuning tuning;
@@ -64,10 +66,12 @@ struct steti_backend {
     int8_t *q;
     uint16_t *h;
     int64_t ld_q;
+    size_t row_bytes;             /* of this memory */
     float *row_scale;             /* [max_rows] */
     struct steti_cuda_best *best; /* [max_rows] */
     struct steti_cuda_best *tile; /* STETI_CUDA_TILE_BYTES */
     float *logits;                /* STETI_CUDA_RESULT_BYTES */
+    struct steti_cuda_sdpa *sdpa; /* attention by a library, or NULL */
 };
 
 /* Opens device number `device` of a runtime; what open does with the real one and

@@ -1,15 +1,58 @@
 #include "plugin.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "cuda_internal.h"
+#include "cuda_sdpa.h"
+
+static struct steti_backend_ops table;
+
+#ifdef STETI_CUDNN
+/* The environment's word about cuDNN, see README.md. */
+static stet_status use_cudnn(struct steti_backend *b, stet_error *err)
+{
+    const char *word = secure_getenv("STET_CUDNN"), *folder = secure_getenv("STET_CACHE_DIR");
+    struct steti_cuda_sdpa_options o = {.library = steti_sdpa_cudnn(),
+                                        .cache_folder =
+                                            folder != NULL && folder[0] != '\0' ? folder : NULL,
+                                        .kinds = 1u << STETI_ATTN_ENCODER};
+    if (word == NULL || word[0] == '\0' || strcmp(word, "encoder") == 0) {
+        return steti_cuda_use_sdpa(b, &o, err);
+    }
+    if (strcmp(word, "all") == 0) {
+        o.kinds |= 1u << STETI_ATTN_CROSS;
+        return steti_cuda_use_sdpa(b, &o, err);
+    }
+    if (strcmp(word, "off") != 0) {
+        return steti_fail(err, STET_E_INVALID, "STET_CUDNN=%.40s: expected encoder, all or off",
+                          word);
+    }
+    return STET_OK;
+}
+#else
+/* The build found no headers of cuDNN. */
+static stet_status use_cudnn(struct steti_backend *b, stet_error *err)
+{
+    (void)b;
+    (void)err;
+    return STET_OK;
+}
+#endif
 
 static stet_status open_real(const struct steti_backend_options *o, struct steti_backend **out,
                              stet_error *err)
 {
-    return steti_cuda_open_with(steti_cudart(), o->device_index, &steti_cuda_default_tuning, out,
-                                err);
+    stet_status st;
+    STETI_TRY(steti_cuda_open_with(steti_cudart(), o->device_index, &steti_cuda_default_tuning, out,
+                                   err));
+    st = use_cudnn(*out, err);
+    if (st != STET_OK) {
+        table.close(*out);
+        *out = NULL;
+    }
+    return st;
 }
-
-static struct steti_backend_ops table;
 
 /* Before any thread of the program can ask for it. */
 __attribute__((constructor)) static void fill_table(void)

@@ -239,6 +239,11 @@ Device &device()
     return *d;
 }
 
+bool on_device(const void *p, size_t bytes)
+{
+    return inside(device().memory, p, bytes);
+}
+
 size_t live()
 {
     Device &d = device();

@@ -33,6 +33,9 @@ struct Device {
 
 Device &device();
 
+// Whether [p, p + bytes) lies in one block of the device.
+bool on_device(const void *p, size_t bytes);
+
 // What is not given back yet: streams and blocks of memory.
 size_t live();
 
