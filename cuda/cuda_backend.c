@@ -7,7 +7,6 @@
 #include "bytes.h"
 #include "cuda_internal.h"
 #include "cuda_sdpa.h"
-#include "log.h"
 
 const struct steti_cuda_tuning steti_cuda_default_tuning = {STETI_CUDA_CHUNK,
                                                             STETI_CUDA_CHUNKED_ROWS};
@@ -256,7 +255,6 @@ struct steti_backend_ops steti_cuda_ops(steti_cuda_open_fn open)
         .attention = steti_cuda_attention_op,
         .argmax = steti_cuda_argmax_op,
         .sync = cuda_sync,
-        .set_log_hook = steti_log_set_hook,
     };
     return ops;
 }

@@ -5,8 +5,20 @@
 
 #include "cuda_internal.h"
 #include "cuda_sdpa.h"
+#include "log.h"
 
 static struct steti_backend_ops table;
+
+/* The plug-in has its own copy of host/base. Only the first call counts: contexts that were opened
+ * after it may be writing lines. */
+static void set_log(steti_log_fn fn, void *ctx, uint32_t level)
+{
+    static int is_set;
+    if (!is_set) {
+        steti_log_set_hook(fn, ctx, level);
+        is_set = 1;
+    }
+}
 
 #ifdef STETI_CUDNN
 /* The environment's word about cuDNN, see README.md. */
@@ -58,6 +70,7 @@ static stet_status open_real(const struct steti_backend_options *o, struct steti
 __attribute__((constructor)) static void fill_table(void)
 {
     table = steti_cuda_ops(open_real);
+    table.set_log = set_log;
 }
 
 const struct steti_backend_ops *steti_backend_plugin(void)

@@ -31,6 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "log.h"
 #include "status.h"
 #include "tensor.h"
 
@@ -227,11 +228,9 @@ struct steti_backend_ops {
     /* Waits for all ops; reports the first failure. Host outputs of argmax are valid after it. */
     stet_status (*sync)(struct steti_backend *b, stet_error *err);
 
-    /* (optional) Where this backend's log lines go: a plug-in has a log of its own (log.h), which
-     * leads nowhere. Called once, before the first open, by who loads it. */
-    void (*set_log_hook)(void (*fn)(void *ctx, int32_t level, const char *component,
-                                    const char *line, size_t len),
-                         void *ctx, uint32_t level);
+    /* (optional) Where messages go (log.h), told to a plug-in by who loads it, before it opens
+     * anything. Only the first call counts. */
+    void (*set_log)(steti_log_fn fn, void *ctx, uint32_t level);
 };
 
 #endif

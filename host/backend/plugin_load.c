@@ -122,23 +122,6 @@ static stet_status check_plugin(const char *device, const char *path, void *lib,
     return STET_OK;
 }
 
-/* The host's hook decides what is heard. */
-static void pass_line(void *ctx, int32_t level, const char *component, const char *line, size_t len)
-{
-    (void)ctx;
-    steti_log(level, component, "%.*s", (int)len, line);
-}
-
-/* Once for a table: its contexts read the hook without a lock. */
-static void join_logs(const struct steti_backend_ops *ops)
-{
-    static const struct steti_backend_ops *joined;
-    if (ops != joined && ops->set_log_hook != NULL) {
-        ops->set_log_hook(pass_line, NULL, STET_LOG_DEBUG);
-        joined = ops;
-    }
-}
-
 /* The system's loader opens a file that is loaded no second time. */
 static stet_status open_plugin(const char *device, const char *path,
                                const struct steti_backend_ops **out, stet_error *err)
@@ -151,10 +134,10 @@ static stet_status open_plugin(const char *device, const char *path,
     st = check_plugin(device, path, lib, out, err);
     if (st != STET_OK) {
         dlclose(lib);
-        return st;
+    } else if ((*out)->set_log != NULL) {
+        steti_log_share((*out)->set_log);
     }
-    join_logs(*out);
-    return STET_OK;
+    return st;
 }
 
 stet_status steti_plugin_load(const char *device, const struct steti_backend_ops **out,

@@ -5,18 +5,21 @@
 
 /* Set once before threads start (stet_set_hooks), read-only afterwards. */
 static struct {
-    void (*fn)(void *, int32_t, const char *, const char *, size_t);
+    steti_log_fn fn;
     void *ctx;
     uint32_t level;
 } hook;
 
-void steti_log_set_hook(void (*fn)(void *ctx, int32_t level, const char *component,
-                                   const char *line, size_t len),
-                        void *ctx, uint32_t level)
+void steti_log_set_hook(steti_log_fn fn, void *ctx, uint32_t level)
 {
     hook.fn = fn;
     hook.ctx = ctx;
     hook.level = level;
+}
+
+void steti_log_share(void (*set)(steti_log_fn fn, void *ctx, uint32_t level))
+{
+    set(hook.fn, hook.ctx, hook.level);
 }
 
 void steti_log(int32_t level, const char *component, const char *fmt, ...)

@@ -87,12 +87,12 @@ TEST(PluginLoad, LogLinesReachTheHost)
                                                                 std::string(line, len));
     };
     PluginPath path(stub_path("works"));
-    Loaded l = load();
-    ASSERT_EQ(l.status, STET_OK) << l.message;
     for (uint32_t level : {STET_LOG_INFO, STET_LOG_WARN}) {
+        steti_log_set_hook(hook, &lines, level);
+        Loaded l = load();
+        ASSERT_EQ(l.status, STET_OK) << l.message;
         steti_backend_options o = {1, nullptr, 3};
         steti_backend *b = nullptr;
-        steti_log_set_hook(hook, &lines, level);
         ASSERT_EQ(l.ops->open(&o, &b, nullptr), STET_OK);
         l.ops->close(b);
         EXPECT_EQ(lines, std::vector<std::string>{"stub: opened with index 3"})

@@ -58,7 +58,7 @@ __attribute__((constructor)) static void fill_table(void)
     table.open = stub_open;
     table.caps = stub_caps;
     table.argmax = stub_argmax;
-    table.set_log_hook = steti_log_set_hook;
+    table.set_log = steti_log_set_hook;
 }
 
 const struct steti_backend_ops *steti_backend_plugin(void)
