@@ -146,7 +146,10 @@ static stet_status merge_tiles(struct steti_backend *b, const struct steti_cuda_
         .arg_bytes = sizeof *a,
     };
     STETI_TRY(steti_cuda_run(b, l, err));
-    STETI_TRY(steti_cuda_copy(b, b->result, b->best, bytes, STETI_TO_HOST, err));
+    if (b->making != NULL) {
+        return STET_OK; /* a replay brings the bests of all groups in one copy */
+    }
+    STETI_TRY(steti_cuda_copy(b, b->result, a->best, bytes, STETI_TO_HOST, err));
     return steti_cuda_sync(b, err);
 }
 
@@ -183,6 +186,15 @@ static stet_status fail_row(int is_nan, int row, int n_rows, stet_error *err)
                       row, n_rows);
 }
 
+stet_status steti_cuda_read_bests(const struct steti_argmax_params *p,
+                                  const struct steti_cuda_best *best, stet_error *err)
+{
+    struct group all = {0, p->n_rows};
+    int bad_row = -1, is_nan = 0;
+    finish_group(p, &all, best, &bad_row, &is_nan);
+    return bad_row < 0 ? STET_OK : fail_row(is_nan, bad_row, p->n_rows, err);
+}
+
 /* What all groups have in common. */
 static struct steti_cuda_argmax_args common_args(const struct steti_backend *b,
                                                  const struct steti_argmax_params *p)
@@ -190,9 +202,9 @@ static struct steti_cuda_argmax_args common_args(const struct steti_backend *b,
     int n_tiles = steti_cuda_blocks(p->table->shape.n_out, STETI_CUDA_TILE);
     struct steti_cuda_argmax_args a = {
         .table = p->table->view,
+        .live = steti_cuda_live(b),
         .bias = p->bias,
         .tile = b->tile,
-        .best = b->best,
         .ld_q = b->ld_q,
         .scale = p->scale,
         .chunk = b->tuning.chunk,
@@ -211,7 +223,9 @@ static stet_status run_group(struct steti_backend *b, const struct steti_argmax_
     a->q = b->q + g->row * b->ld_q;
     a->h = b->h + g->row * b->ld_q;
     a->row_scale = b->row_scale + g->row;
+    a->best = b->best + g->row;
     a->n_rows = g->n_rows;
+    a->first_row = g->row;
     STETI_TRY(stage_adjust(b, p, g, a, err));
     if (p->logits != NULL) {
         STETI_TRY(tiles_with_logits(b, p, g, a, err));
@@ -219,6 +233,24 @@ static stet_status run_group(struct steti_backend *b, const struct steti_argmax_
         STETI_TRY(launch_tiles(b, a, a->n_tiles, err));
     }
     return merge_tiles(b, a, err);
+}
+
+/* Where the recording that is made finds what argmax found. */
+static stet_status note_outputs(struct steti_backend *b, const struct steti_argmax_params *p,
+                                stet_error *err)
+{
+    struct steti_recording *r = b->making;
+    if (r == NULL) {
+        return STET_OK;
+    }
+    if (p->adjust != NULL || p->logits != NULL || r->best != NULL) {
+        return steti_fail(err, STET_E_INVALID,
+                          "argmax: a recording takes it once, without adjustments and logits");
+    }
+    r->best = b->best;
+    r->id = p->id;
+    r->logprob = p->logprob;
+    return STET_OK;
 }
 
 stet_status steti_cuda_argmax_op(struct steti_backend *b, const struct steti_argmax_params *p,
@@ -232,12 +264,15 @@ stet_status steti_cuda_argmax_op(struct steti_backend *b, const struct steti_arg
         return STET_OK;
     }
     STETI_TRY(steti_cuda_ready(b, err));
+    STETI_TRY(note_outputs(b, p, err));
     STETI_TRY(steti_cuda_prepare_rows(b, p->table->view.type, p->x, p->n_rows, p->d, err));
     a = common_args(b, p);
     while (g.row + g.n_rows < p->n_rows) {
         STETI_TRY(next_group(p, a.n_tiles, &g, err));
         STETI_TRY(run_group(b, p, &g, &a, err));
-        finish_group(p, &g, b->result, &bad_row, &is_nan);
+        if (b->making == NULL) {
+            finish_group(p, &g, b->result, &bad_row, &is_nan);
+        }
     }
     return bad_row < 0 ? STET_OK : fail_row(is_nan, bad_row, p->n_rows, err);
 }

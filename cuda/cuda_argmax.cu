@@ -96,9 +96,12 @@ DEV_KERNEL DEV_THREADS(256) steti_cuda_argmax_f32(struct steti_cuda_argmax_args 
     DEV_SHARED(float, values); /* [8][256] */
     int warp = dev_thread() / DEV_WARP, lane = dev_thread() % DEV_WARP;
     int row = dev_block_y() * DEV_ROWS_F32;
-    int rows = a.n_rows - row < DEV_ROWS_F32 ? a.n_rows - row : DEV_ROWS_F32;
+    int rows = dev_rows_of_block(a.live, a.first_row, a.n_rows, row, DEV_ROWS_F32);
     int panel = (a.first_tile + dev_block_x()) * (STETI_CUDA_TILE / STETI_CUDA_PANEL_F32) + warp;
     int id = panel * STETI_CUDA_PANEL_F32 + lane;
+    if (rows <= 0) { /* the same for all threads of the block */
+        return;
+    }
     if (panel * STETI_CUDA_PANEL_F32 < a.table.n_out) {
         float sum[DEV_ROWS_F32];
         dev_sum_f32(a.x + (int64_t)row * a.table.n_in, a.table.n_in, rows,
@@ -130,8 +133,11 @@ DEV_KERNEL DEV_THREADS(256) steti_cuda_argmax_i8(struct steti_cuda_argmax_args a
     DEV_SHARED(float, values); /* [32][256] */
     int warp = dev_thread() / DEV_WARP, lane = dev_thread() % DEV_WARP;
     int row = dev_block_y() * DEV_ROWS_MMA;
-    int rows = a.n_rows - row < DEV_ROWS_MMA ? a.n_rows - row : DEV_ROWS_MMA;
+    int rows = dev_rows_of_block(a.live, a.first_row, a.n_rows, row, DEV_ROWS_MMA);
     int panel = (a.first_tile + dev_block_x()) * (STETI_CUDA_TILE / STETI_CUDA_PANEL_MMA) + warp;
+    if (rows <= 0) { /* the same for all threads of the block */
+        return;
+    }
     for (int i = 0; i < 2; i++, panel += 8) {
         if (panel * STETI_CUDA_PANEL_MMA < a.table.n_out) { /* the same for all lanes of a warp */
             int32_t sum[DEV_TILES_MMA][4] = {};
@@ -155,8 +161,11 @@ DEV_KERNEL DEV_THREADS_OF_TWO(256) steti_cuda_argmax_bf16(struct steti_cuda_argm
     DEV_SHARED(float, values); /* [32][256] */
     int warp = dev_thread() / DEV_WARP, lane = dev_thread() % DEV_WARP;
     int row = dev_block_y() * DEV_ROWS_MMA;
-    int rows = a.n_rows - row < DEV_ROWS_MMA ? a.n_rows - row : DEV_ROWS_MMA;
+    int rows = dev_rows_of_block(a.live, a.first_row, a.n_rows, row, DEV_ROWS_MMA);
     int panel = (a.first_tile + dev_block_x()) * (STETI_CUDA_TILE / STETI_CUDA_PANEL_MMA) + warp;
+    if (rows <= 0) { /* the same for all threads of the block */
+        return;
+    }
     for (int i = 0; i < 2; i++, panel += 8) {
         if (panel * STETI_CUDA_PANEL_MMA < a.table.n_out) { /* the same for all lanes of a warp */
             float sum[DEV_TILES_MMA][4];
@@ -200,6 +209,9 @@ DEV_KERNEL DEV_THREADS(STETI_CUDA_SEGMENTS) steti_cuda_argmax_merge(struct steti
     int i = dev_thread();
     const struct steti_cuda_best *tiles = a.tile + (int64_t)dev_block_x() * a.n_tiles;
     struct steti_cuda_best best = {-dev_float(DEV_INFINITY_BITS), 0.0f, -1, 0};
+    if (dev_block_x() >= dev_rows(a.live, a.first_row, a.n_rows)) { /* the same for the block */
+        return;
+    }
     for (int t = i * a.tiles_per_segment; t < a.n_tiles && t < (i + 1) * a.tiles_per_segment; t++) {
         merge_best(&best, &tiles[t]);
     }

@@ -4,11 +4,11 @@
 
 #define MOST_WARPS 4
 
-/* Keys of the row that has most. */
-static int most_keys(const struct steti_attention_params *p)
+/* Keys of the row that has most, or that any row of a replay may have. */
+static int most_keys(const struct steti_backend *b, const struct steti_attention_params *p)
 {
-    int most = 0;
-    for (int r = 0; r < p->n_rows; r++) {
+    int most = b->making != NULL ? b->limits.max_keys : 0;
+    for (int r = 0; b->making == NULL && r < p->n_rows; r++) {
         int n = p->key_count[r] + (p->tail_count != NULL ? p->tail_count[r] : 0);
         most = n > most ? n : most;
     }
@@ -45,6 +45,7 @@ stet_status steti_cuda_own_attention(struct steti_backend *b,
         .v = p->v,
         .bias = p->bias,
         .out = p->out,
+        .live = steti_cuda_live(b),
         .ld_q = p->ld_q,
         .ld_kv = p->ld_kv,
         .ld_out = p->ld_out,
@@ -58,7 +59,7 @@ stet_status steti_cuda_own_attention(struct steti_backend *b,
     struct steti_cuda_launch l = {STETI_CUDA_attention, 0, 1, 0, 0, &a, sizeof a};
     size_t warps, warp_bytes;
     STETI_TRY(stage_rows(b, p, &a, err));
-    a.ld_scores = most_keys(p);
+    a.ld_scores = most_keys(b, p);
     warp_bytes = (size_t)a.ld_scores * sizeof(float);
     warps = b->props.shared_bytes / warp_bytes; /* at least one: reserve checked it */
     warps = warps < MOST_WARPS ? warps : MOST_WARPS;
@@ -71,7 +72,7 @@ stet_status steti_cuda_own_attention(struct steti_backend *b,
 stet_status steti_cuda_attention_op(struct steti_backend *b, const struct steti_attention_params *p,
                                     stet_error *err)
 {
-    STETI_TRY(steti_check_attention(p, &b->limits, err));
+    STETI_TRY(steti_cuda_check_attention(b, p, err));
     if (p->n_rows == 0) {
         return STET_OK;
     }

@@ -114,7 +114,8 @@ DEV_KERNEL DEV_THREADS(128) steti_cuda_attention(struct steti_cuda_attention_arg
     int n_warps = dev_n_threads() / DEV_WARP;
     int64_t job = (int64_t)dev_block_x() * n_warps + warp;
     float *scores = shared + (int64_t)warp * a.ld_scores;
-    if (job < (int64_t)a.n_rows * a.n_heads) { /* the same for all lanes of a warp */
+    if (job <
+        (int64_t)dev_rows(a.live, 0, a.n_rows) * a.n_heads) { /* the same for all lanes of a warp */
         int row = (int)(job / a.n_heads), head = (int)(job % a.n_heads);
         struct attend t = find_keys(&a, row, head);
         float sum;

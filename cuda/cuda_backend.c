@@ -1,10 +1,8 @@
-/* cuda_backend.c - opening, memory, scratch and the table of functions. */
+/* cuda_backend.c - opening, memory and the table of functions. */
 #include <stdio.h>
 #include <string.h>
 
 #include "alloc.h"
-#include "arena.h"
-#include "bytes.h"
 #include "cuda_internal.h"
 #include "cuda_sdpa.h"
 
@@ -20,11 +18,12 @@ static void cuda_close(struct steti_backend *b)
     }
     /* Failures have no place to be reported, and what is broken is freed as far as it goes. */
     b->rt->bind(b->device);
+    steti_cuda_give_up_recording(b);
     if (b->stream != NULL) {
         b->rt->sync(b->stream);
     }
     steti_cuda_free_sdpa(b);
-    b->rt->mem_free(b->scratch);
+    steti_cuda_drop_scratch(b, b->scratch);
     b->rt->mem_free(b->ring.device);
     b->rt->pinned_free(b->ring.host);
     b->rt->pinned_free(b->result);
@@ -34,24 +33,14 @@ static void cuda_close(struct steti_backend *b)
     steti_free(b);
 }
 
-static stet_status pinned(struct steti_backend *b, size_t bytes, void **out, stet_error *err)
-{
-    int code = b->rt->pinned_alloc(bytes, out);
-    if (code == b->rt->out_of_memory) {
-        *out = NULL;
-        return steti_fail_nomem(err, "pinned memory of the cuda backend", bytes);
-    }
-    return steti_cuda_check(b, code, "cudaMallocHost", err);
-}
-
 static stet_status open_device(struct steti_backend *b, stet_error *err)
 {
     void *ring = NULL;
     STETI_TRY(steti_cuda_check(b, b->rt->device_open(b->device, &b->props, &b->stream),
                                "opening the device", err));
     STETI_TRY(steti_cuda_ready(b, err));
-    STETI_TRY(pinned(b, STETI_CUDA_RESULT_BYTES, &b->result, err));
-    STETI_TRY(pinned(b, STETI_CUDA_RING_BYTES, &ring, err));
+    STETI_TRY(steti_cuda_pinned(b, STETI_CUDA_RESULT_BYTES, &b->result, err));
+    STETI_TRY(steti_cuda_pinned(b, STETI_CUDA_RING_BYTES, &ring, err));
     b->ring.host = ring;
     STETI_TRY(steti_cuda_alloc(b, STETI_CUDA_RING_BYTES, "row numbers", &ring, err));
     b->ring.device = ring;
@@ -98,7 +87,7 @@ static stet_status cuda_mem_alloc(struct steti_backend *b, size_t bytes, void **
 {
     stet_status st;
     *out = NULL;
-    STETI_TRY(steti_cuda_ready(b, err));
+    STETI_TRY(steti_cuda_idle(b, err));
     STETI_TRY(steti_cuda_alloc(b, bytes, "working memory", out, err));
     st = steti_cuda_check(b, b->rt->clear(*out, bytes, b->stream), "cudaMemsetAsync", err);
     if (st != STET_OK) {
@@ -119,7 +108,7 @@ static void cuda_mem_free(struct steti_backend *b, void *p)
 static stet_status cuda_upload(struct steti_backend *b, void *dst, const void *src, size_t bytes,
                                stet_error *err)
 {
-    STETI_TRY(steti_cuda_ready(b, err));
+    STETI_TRY(steti_cuda_idle(b, err));
     STETI_TRY(steti_cuda_copy(b, dst, src, bytes, STETI_TO_DEVICE, err));
     return steti_cuda_sync(b, err);
 }
@@ -127,7 +116,7 @@ static stet_status cuda_upload(struct steti_backend *b, void *dst, const void *s
 static stet_status cuda_download(struct steti_backend *b, void *dst, const void *src, size_t bytes,
                                  stet_error *err)
 {
-    STETI_TRY(steti_cuda_ready(b, err));
+    STETI_TRY(steti_cuda_idle(b, err));
     STETI_TRY(steti_cuda_copy(b, dst, src, bytes, STETI_TO_HOST, err));
     return steti_cuda_sync(b, err);
 }
@@ -141,96 +130,47 @@ static stet_status cuda_copy(struct steti_backend *b, void *dst, const void *src
 
 static stet_status cuda_sync(struct steti_backend *b, stet_error *err)
 {
-    STETI_TRY(steti_cuda_ready(b, err));
-    return steti_cuda_sync(b, err);
+    STETI_TRY(steti_cuda_idle(b, err));
+    return steti_cuda_settle(b, err);
 }
 
-/* ---- Scratch --------------------------------------------------------------------------------- */
+/* ---- Ops, as a recording sees them ----------------------------------------------------------- */
 
-static int larger(int a, int b)
+static stet_status embed_op(struct steti_backend *b, const struct steti_embed_params *p,
+                            stet_error *err)
 {
-    return a > b ? a : b;
+    return steti_cuda_noted(b, p->n_rows, steti_cuda_embed_op(b, p, err), err);
 }
 
-/* Scratch, front to back: quantised or narrowed rows | scales | best values | bests of tiles |
- * logits. */
-struct scratch {
-    size_t ld_q, q, row_scale, best, tile, logits; /* bytes */
-    size_t bytes;
-};
-
-static struct scratch plan_scratch(const struct steti_backend *b, const struct steti_limits *l)
+static stet_status norm_op(struct steti_backend *b, const struct steti_norm_params *p,
+                           stet_error *err)
 {
-    size_t rows = (size_t)l->max_rows, least;
-    struct scratch s = {.ld_q = ((size_t)l->max_in + 63) / 64 * 64};
-    least = steti_cuda_sdpa_bytes(b, s.ld_q, l->max_keys);
-    s.q = rows * s.ld_q * sizeof(uint16_t);
-    s.q = steti_arena_cost(s.q > least ? s.q : least);
-    s.row_scale = steti_arena_cost(rows * sizeof(float));
-    s.best = steti_arena_cost(rows * sizeof(struct steti_cuda_best));
-    s.tile = STETI_CUDA_TILE_BYTES;
-    s.logits = STETI_CUDA_RESULT_BYTES;
-    s.bytes = s.q + s.row_scale + s.best + s.tile + s.logits;
-    return s;
+    return steti_cuda_noted(b, p->n_rows, steti_cuda_norm_op(b, p, err), err);
 }
 
-static size_t cuda_scratch_bytes(const struct steti_backend *b, int max_rows, int max_in,
-                                 int max_keys)
+static stet_status linear_op(struct steti_backend *b, const struct steti_linear_params *p,
+                             stet_error *err)
 {
-    struct steti_limits l = {.max_rows = max_rows, .max_in = max_in, .max_keys = max_keys};
-    return plan_scratch(b, &l).bytes;
+    return steti_cuda_noted(b, p->n_rows, steti_cuda_linear_op(b, p, err), err);
 }
 
-static stet_status check_device_limits(const struct steti_backend *b, int max_rows, int max_keys,
-                                       stet_error *err)
-{
-    int most_keys = (int)(b->props.shared_bytes / sizeof(float));
-    if (max_keys > most_keys) {
-        return steti_fail(err, STET_E_INVALID, "reserve: %d keys: device cuda:%d takes at most %d",
-                          max_keys, b->device, most_keys);
-    }
-    if (max_rows > 65535 * 8) { /* the second dimension of a grid, 8 rows a block */
-        return steti_fail(err, STET_E_INVALID, "reserve: %d rows: device cuda:%d takes at most %d",
-                          max_rows, b->device, 65535 * 8);
-    }
-    return STET_OK;
-}
-
-static void place_scratch(struct steti_backend *b, const struct scratch *s, unsigned char *p)
-{
-    b->scratch = p;
-    b->q = (int8_t *)p;
-    b->h = (uint16_t *)(void *)p;
-    b->ld_q = (int64_t)s->ld_q;
-    b->row_bytes = s->q;
-    p += s->q;
-    b->row_scale = (float *)(void *)p;
-    p += s->row_scale;
-    b->best = (struct steti_cuda_best *)(void *)p;
-    p += s->best;
-    b->tile = (struct steti_cuda_best *)(void *)p;
-    p += s->tile;
-    b->logits = (float *)(void *)p;
-}
-
-static stet_status cuda_reserve(struct steti_backend *b, int max_rows, int max_in, int max_keys,
+static stet_status attention_op(struct steti_backend *b, const struct steti_attention_params *p,
                                 stet_error *err)
 {
-    struct steti_limits l;
-    struct scratch s;
-    void *p = NULL;
-    STETI_TRY(steti_check_reserve(max_rows, max_in, max_keys, err));
-    STETI_TRY(check_device_limits(b, max_rows, max_keys, err));
-    STETI_TRY(steti_cuda_ready(b, err));
-    l.max_rows = larger(max_rows, b->limits.max_rows);
-    l.max_in = larger(max_in, b->limits.max_in);
-    l.max_keys = larger(max_keys, b->limits.max_keys);
-    s = plan_scratch(b, &l);
-    STETI_TRY(steti_cuda_alloc(b, s.bytes, "scratch", &p, err));
-    b->rt->mem_free(b->scratch); /* waits for the ops that use it */
-    place_scratch(b, &s, p);
-    b->limits = l;
-    return STET_OK;
+    return steti_cuda_noted(b, p->n_rows, steti_cuda_attention_op(b, p, err), err);
+}
+
+static stet_status argmax_op(struct steti_backend *b, const struct steti_argmax_params *p,
+                             stet_error *err)
+{
+    return steti_cuda_noted(b, p->n_rows, steti_cuda_argmax_op(b, p, err), err);
+}
+
+static stet_status copy_op(struct steti_backend *b, void *dst, const void *src, size_t bytes,
+                           stet_error *err)
+{
+    int rows = b->making != NULL ? b->making->max_rows : 0; /* it has none of its own */
+    return steti_cuda_noted(b, rows, cuda_copy(b, dst, src, bytes, err), err);
 }
 
 struct steti_backend_ops steti_cuda_ops(steti_cuda_open_fn open)
@@ -244,17 +184,21 @@ struct steti_backend_ops steti_cuda_ops(steti_cuda_open_fn open)
         .mem_free = cuda_mem_free,
         .upload = cuda_upload,
         .download = cuda_download,
-        .copy = cuda_copy,
+        .copy = copy_op,
         .pack_matrix = steti_cuda_pack_matrix,
         .free_matrix = steti_cuda_free_matrix,
-        .reserve = cuda_reserve,
-        .scratch_bytes = cuda_scratch_bytes,
-        .embed = steti_cuda_embed_op,
-        .norm = steti_cuda_norm_op,
-        .linear = steti_cuda_linear_op,
-        .attention = steti_cuda_attention_op,
-        .argmax = steti_cuda_argmax_op,
+        .reserve = steti_cuda_reserve,
+        .scratch_bytes = steti_cuda_scratch_bytes,
+        .embed = embed_op,
+        .norm = norm_op,
+        .linear = linear_op,
+        .attention = attention_op,
+        .argmax = argmax_op,
         .sync = cuda_sync,
+        .record_begin = steti_cuda_record_begin,
+        .record_end = steti_cuda_record_end,
+        .free_recording = steti_cuda_free_recording,
+        .replay = steti_cuda_replay,
     };
     return ops;
 }

@@ -8,7 +8,7 @@ stet_status steti_cuda_embed_op(struct steti_backend *b, const struct steti_embe
     const void *ids = NULL, *pos = NULL;
     struct steti_cuda_embed_args a = {0};
     struct steti_cuda_launch l = {STETI_CUDA_embed, 0, 1, 128, 0, &a, sizeof a};
-    STETI_TRY(steti_check_embed(p, err));
+    STETI_TRY(steti_cuda_check_embed(b, p, err));
     if (p->n_rows == 0) {
         return STET_OK;
     }
@@ -23,7 +23,9 @@ stet_status steti_cuda_embed_op(struct steti_backend *b, const struct steti_embe
     a.pos = pos;
     a.positions = p->positions;
     a.out = p->out;
+    a.live = steti_cuda_live(b);
     a.scale = p->scale;
+    a.n_rows = p->n_rows;
     a.d = p->d;
     l.grid_x = (unsigned)p->n_rows;
     return steti_cuda_run(b, l, err);

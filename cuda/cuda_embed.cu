@@ -31,10 +31,14 @@ DEV_FN float weight_at(const struct steti_cuda_weights *w, int id, int k)
 
 DEV_KERNEL DEV_THREADS(128) steti_cuda_embed(struct steti_cuda_embed_args a)
 {
-    int row = dev_block_x();
-    int id = a.ids[row];
-    const float *pos = a.positions != 0 ? a.positions + (int64_t)a.pos[row] * a.d : 0;
+    int row = dev_block_x(), id;
+    const float *pos;
     float *out = a.out + (int64_t)row * a.d;
+    if (row >= dev_rows(a.live, 0, a.n_rows)) { /* the same for all threads of the block */
+        return;
+    }
+    id = a.ids[row];
+    pos = a.positions != 0 ? a.positions + (int64_t)a.pos[row] * a.d : 0;
     for (int i = dev_thread(); i < a.d; i += dev_n_threads()) {
         float v = weight_at(&a.table, id, i) * a.scale;
         out[i] = pos != 0 ? v + pos[i] : v;

@@ -49,6 +49,72 @@ struct steti_cuda_tuning {
 
 struct steti_cuda_sdpa; /* cuda_sdpa.h */
 
+/* What reserve made. Recordings point into it: it is freed with the last one that does. `pinned`
+ * and `rows` are twins, laid out by each recording on its own: they hold what one replay brings to
+ * the device, in front, and `pinned` what it brings back. */
+struct steti_cuda_scratch {
+    int users;
+    void *device;
+    unsigned char *pinned;
+    unsigned char *rows;           /* part of `device` */
+    unsigned char *pinned_results; /* part of `pinned`: bests of max_rows rows */
+};
+#define STETI_CUDA_LIVE_BYTES 64 /* where the live number of rows stands, in front */
+
+struct steti_cuda_move {
+    void *dst;
+    const void *src;
+    size_t bytes;
+    enum steti_cuda_direction way;
+};
+
+/* What replay looks at in the host arrays before the device does. */
+struct steti_cuda_row_check {
+    enum { STETI_CHECK_IDS, STETI_CHECK_KEYS, STETI_CHECK_MAP } kind;
+    struct steti_embed_params ids;
+    struct steti_attention_params keys;
+    const int32_t *map;
+    int part;
+};
+#define STETI_CUDA_ROW_CHECKS 32
+
+/* A host array of a recording and its place on the device. It has max_rows elements there. */
+struct steti_cuda_array {
+    const int32_t *host;
+    int32_t *device;
+};
+
+/* A pass written down: the ops' kernels as captured, with the bucket's grids, and two graphs.
+ *
+ *   ops    the kernels alone. They read the live number of rows at `live` and the row arrays at
+ *          arrays[].device, and leave what argmax found at `best`. Nothing in it touches the host:
+ *          a loop on the device that writes `live` and the arrays itself adds it to a graph of its
+ *          own with steti_cuda_add_recording, as often as it likes.
+ *   exec   what replay launches: one copy of `live` and all arrays to the device, `ops`, one copy
+ *          of `best` to the host.
+ *
+ * All of live, arrays and best lie in the scratch of the context and are shared with its other
+ * recordings: they are this recording's own only between two replays or other uses, which the
+ * stream keeps in order. */
+struct steti_recording {
+    int max_rows;
+    struct steti_limits limits; /* when it was made */
+    struct steti_cuda_scratch *scratch;
+    int32_t *live; /* device: rows that there are, 0 .. max_rows */
+    struct steti_cuda_array arrays[STETI_RECORD_ARRAYS];
+    int n_arrays;
+    /* argmax: what it found, device [max_rows]; NULL: there is none. Host outputs of it. */
+    struct steti_cuda_best *best;
+    int32_t *id;
+    float *logprob;                                            /* or NULL */
+    struct steti_cuda_row_check checks[STETI_CUDA_ROW_CHECKS]; /* no two the same */
+    int n_checks;
+    int failed; /* while it is made: an op failed */
+    int n_live; /* rows of the replay under way */
+    struct steti_cuda_graph ops;
+    void *exec;
+};
+
 struct steti_backend {
     const struct steti_cuda_runtime *rt;
     struct steti_cuda_tuning tuning;
@@ -60,18 +126,20 @@ struct steti_backend {
     struct steti_cuda_ring ring;
     void *result; /* pinned */
     struct steti_limits limits;
-    void *scratch; /* one block of the device; the members below point into it */
+    struct steti_cuda_scratch *scratch; /* the members below point into it */
     /* [max_rows, ld_q]: rows as int8 and as bfloat16, one memory: an op with parts of both types
      * does the one and then the other */
     int8_t *q;
     uint16_t *h;
     int64_t ld_q;
-    size_t row_bytes;             /* of this memory */
-    float *row_scale;             /* [max_rows] */
-    struct steti_cuda_best *best; /* [max_rows] */
-    struct steti_cuda_best *tile; /* STETI_CUDA_TILE_BYTES */
-    float *logits;                /* STETI_CUDA_RESULT_BYTES */
-    struct steti_cuda_sdpa *sdpa; /* attention by a library, or NULL */
+    size_t row_bytes;                /* of this memory */
+    float *row_scale;                /* [max_rows] */
+    struct steti_cuda_best *best;    /* [max_rows] */
+    struct steti_cuda_best *tile;    /* STETI_CUDA_TILE_BYTES */
+    float *logits;                   /* STETI_CUDA_RESULT_BYTES */
+    struct steti_recording *making;  /* ops go into it; NULL: they run */
+    struct steti_recording *pending; /* its replay's results have not been looked at */
+    struct steti_cuda_sdpa *sdpa;    /* attention by a library, or NULL */
 };
 
 /* Opens device number `device` of a runtime; what open does with the real one and
@@ -92,13 +160,18 @@ struct steti_backend_ops steti_cuda_ops(steti_cuda_open_fn open);
  * of the table begins with it. */
 stet_status steti_cuda_ready(struct steti_backend *b, stet_error *err);
 
+/* As steti_cuda_ready, and STET_E_INVALID while a recording is made: for what is no op. */
+stet_status steti_cuda_idle(struct steti_backend *b, stet_error *err);
+
 /* STET_OK for code 0. Else STET_E_DEVICE with the call's name and the runtime's text, and the
- * context cannot be used any more. */
+ * context cannot be used any more; but STET_E_NOMEM for too little memory while a recording is
+ * made, since nothing has run. */
 stet_status steti_cuda_check(struct steti_backend *b, int code, const char *call, stet_error *err);
 
 /* Memory of the device. STET_E_NOMEM when there is too little: the context stays usable. */
 stet_status steti_cuda_alloc(struct steti_backend *b, size_t bytes, const char *what, void **out,
                              stet_error *err);
+stet_status steti_cuda_pinned(struct steti_backend *b, size_t bytes, void **out, stet_error *err);
 stet_status steti_cuda_copy(struct steti_backend *b, void *dst, const void *src, size_t bytes,
                             enum steti_cuda_direction way, stet_error *err);
 stet_status steti_cuda_sync(struct steti_backend *b, stet_error *err);
@@ -118,12 +191,76 @@ size_t steti_cuda_staged_bytes(size_t bytes);
 stet_status steti_cuda_stage(struct steti_backend *b, const void *host, size_t bytes,
                              const void **out, stet_error *err);
 
+/* ---- Recordings ------------------------------------------------------------------------------ */
+
+/* Bytes of the live number of rows and n arrays of max_rows elements each. */
+static inline size_t steti_cuda_rows_bytes(int max_rows, int n)
+{
+    size_t array = steti_cuda_staged_bytes((size_t)max_rows * sizeof(int32_t));
+    return STETI_CUDA_LIVE_BYTES + (size_t)n * array;
+}
+
+/* One user less; the last one frees it. NULL is legal. */
+void steti_cuda_drop_scratch(struct steti_backend *b, struct steti_cuda_scratch *s);
+
+/* Where ops find the number of rows: the `live` of every kernel's struct. NULL: n_rows is it. */
+const int32_t *steti_cuda_live(const struct steti_backend *b);
+
+/* Puts the recording's ops at the end of a graph. Each time that part of the graph runs, they read
+ * r->live and r->arrays[].device, and leave the bests of the live rows at r->best. The graph may be
+ * the body of a WHILE node. The recording must live until the graph has been instantiated, and its
+ * memory (r->scratch, and what the ops were given) as long as that is launched. */
+stet_status steti_cuda_add_recording(struct steti_backend *b, const struct steti_recording *r,
+                                     struct steti_cuda_graph *g, stet_error *err);
+
+/* What ops do instead of the checks of check.h: what host arrays hold is checked now, or by each
+ * replay of the recording that is made. */
+stet_status steti_cuda_check_embed(struct steti_backend *b, const struct steti_embed_params *p,
+                                   stet_error *err);
+stet_status steti_cuda_check_linear(struct steti_backend *b, const struct steti_linear_params *p,
+                                    stet_error *err);
+stet_status steti_cuda_check_attention(struct steti_backend *b,
+                                       const struct steti_attention_params *p, stet_error *err);
+
+/* Where a host array of the recording that is made will stand on the device. */
+stet_status steti_cuda_record_array(struct steti_backend *b, const void *host, size_t bytes,
+                                    const void **out, stet_error *err);
+
+/* The status of an op of n_rows rows, which also tells the recording that it belongs to. */
+stet_status steti_cuda_noted(struct steti_backend *b, int n_rows, stet_status st, stet_error *err);
+
+/* Waits for all work, and finishes the replay that is pending. */
+stet_status steti_cuda_settle(struct steti_backend *b, stet_error *err);
+
+/* Writes id and, where it is not NULL, logprob of all rows of p; STET_E_MODEL for the first row
+ * without an answer. */
+stet_status steti_cuda_read_bests(const struct steti_argmax_params *p,
+                                  const struct steti_cuda_best *best, stet_error *err);
+
+/* Ends the recording that is made, if there is one, without a result. */
+void steti_cuda_give_up_recording(struct steti_backend *b);
+
+stet_status steti_cuda_record_begin(struct steti_backend *b, int max_rows, stet_error *err);
+stet_status steti_cuda_record_end(struct steti_backend *b, struct steti_recording **out,
+                                  stet_error *err);
+void steti_cuda_free_recording(struct steti_backend *b, struct steti_recording *r);
+stet_status steti_cuda_replay(struct steti_backend *b, struct steti_recording *r, int n_rows,
+                              stet_error *err);
+
+/* The device's twin of a host array that the recording reads; NULL: it reads no such array. */
+int32_t *steti_cuda_find_array(const struct steti_recording *r, const int32_t *host);
+
 /* ---- Functions of the table ------------------------------------------------------------------ */
 
 stet_status steti_cuda_pack_matrix(struct steti_backend *b, const struct steti_tensor *src,
                                    const struct steti_tensor *scale, enum steti_dtype compute,
                                    struct steti_matrix **out, stet_error *err);
 void steti_cuda_free_matrix(struct steti_backend *b, struct steti_matrix *m);
+
+stet_status steti_cuda_reserve(struct steti_backend *b, int max_rows, int max_in, int max_keys,
+                               stet_error *err);
+size_t steti_cuda_scratch_bytes(const struct steti_backend *b, int max_rows, int max_in,
+                                int max_keys);
 
 stet_status steti_cuda_embed_op(struct steti_backend *b, const struct steti_embed_params *p,
                                 stet_error *err);

@@ -2,6 +2,9 @@
  *
  * Every kernel takes one struct by value. All pointers in it are device pointers. README.md has a
  * table of what each one does, with its launch configuration.
+ *
+ * `live` is in each of them: the number of rows that there are, or NULL for n_rows. With it n_rows
+ * is what the grid was made for, and rows from *live on are neither read nor written (dev_rows).
  */
 #ifndef STETI_CUDA_KERNELS_H
 #define STETI_CUDA_KERNELS_H
@@ -59,13 +62,15 @@ struct steti_cuda_embed_args {
     const int32_t *ids, *pos; /* [n_rows] */
     const float *positions;   /* [max_pos, d] or NULL */
     float *out;               /* [n_rows, d] */
+    const int32_t *live;
     float scale;
-    int32_t d;
+    int32_t n_rows, d, zero;
 };
 
 struct steti_cuda_norm_args {
     const float *x, *residual, *gamma, *beta; /* residual and beta may be NULL */
     float *out;
+    const int32_t *live;
     float eps;
     int32_t n_rows, d, is_rms;
 };
@@ -75,6 +80,7 @@ struct steti_cuda_quantize_args {
     const float *x; /* [n_rows, n_in] */
     int8_t *q;      /* [n_rows, ld_q] */
     float *scale;   /* [n_rows] */
+    const int32_t *live;
     int64_t ld_q;
     int32_t n_rows, n_in;
 };
@@ -83,6 +89,7 @@ struct steti_cuda_quantize_args {
 struct steti_cuda_narrow_args {
     const float *x; /* [n_rows, n_in] */
     uint16_t *h;    /* [n_rows, ld_h] */
+    const int32_t *live;
     int64_t ld_h;
     int32_t n_rows, n_in;
 };
@@ -106,6 +113,7 @@ struct steti_cuda_linear_args {
     const int8_t *q;   /* I8: [n_rows, ld_q] */
     const uint16_t *h; /* BF16: [n_rows, ld_q] */
     const float *row_scale;
+    const int32_t *live;
     int64_t ld_q;
     int32_t n_rows, n_in, chunk, n_parts;
     struct steti_cuda_linear_part part[STETI_CUDA_PARTS];
@@ -115,7 +123,7 @@ struct steti_cuda_attention_args {
     const float *q, *k, *v;
     const int32_t *key_begin, *key_count, *tail_begin, *tail_count; /* tails may be NULL */
     const float *bias;                                              /* or NULL */
-    const int32_t *query_pos;
+    const int32_t *query_pos, *live;
     float *out;
     int64_t ld_q, ld_kv, ld_out;
     float scale;
@@ -164,6 +172,7 @@ struct steti_cuda_argmax_args {
     const int8_t *q;   /* I8: [n_rows, ld_q] */
     const uint16_t *h; /* BF16: [n_rows, ld_q] */
     const float *row_scale;
+    const int32_t *live;
     const float *bias; /* or NULL */
     /* of row r: adjust[adjust_begin[r] .. adjust_begin[r + 1]); both NULL: none */
     const struct steti_cuda_adjust *adjust;
@@ -176,7 +185,7 @@ struct steti_cuda_argmax_args {
     int32_t n_rows, chunk, want_sum;
     int32_t n_tiles, first_tile; /* of the vocabulary; block x does tile first_tile + x */
     int32_t tiles_per_segment;
-    int32_t zero;
+    int32_t first_row; /* of the pass, which `live` counts from its beginning */
 };
 
 /* The kernels. To C they are the host stubs that nvcc makes, which give a kernel its address. */

@@ -19,6 +19,7 @@ static stet_status quantize_rows(struct steti_backend *b, const float *x, int n_
         .x = x,
         .q = b->q,
         .scale = b->row_scale,
+        .live = steti_cuda_live(b),
         .ld_q = b->ld_q,
         .n_rows = n_rows,
         .n_in = n_in,
@@ -34,6 +35,7 @@ static stet_status narrow_rows(struct steti_backend *b, const float *x, int n_ro
     struct steti_cuda_narrow_args a = {
         .x = x,
         .h = b->h,
+        .live = steti_cuda_live(b),
         .ld_h = b->ld_q,
         .n_rows = n_rows,
         .n_in = n_in,
@@ -155,7 +157,7 @@ stet_status steti_cuda_linear_op(struct steti_backend *b, const struct steti_lin
 {
     struct steti_cuda_linear_args a = {0};
     int any[3] = {0, 0, 0}; /* of each type */
-    STETI_TRY(steti_check_linear(p, &b->limits, err));
+    STETI_TRY(steti_cuda_check_linear(b, p, err));
     if (p->n_rows == 0) {
         return STET_OK;
     }
@@ -167,6 +169,7 @@ stet_status steti_cuda_linear_op(struct steti_backend *b, const struct steti_lin
     a.q = b->q;
     a.h = b->h;
     a.row_scale = b->row_scale;
+    a.live = steti_cuda_live(b);
     a.ld_q = b->ld_q;
     a.n_rows = p->n_rows;
     a.n_in = p->n_in;

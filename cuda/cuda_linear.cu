@@ -15,11 +15,11 @@
 DEV_KERNEL DEV_THREADS(128) steti_cuda_quantize(struct steti_cuda_quantize_args a)
 {
     int row = (dev_block_x() * dev_n_threads() + dev_thread()) / 16;
-    int lane = dev_thread() % 16;
-    int n = row < a.n_rows ? a.n_in : 0;
+    int lane = dev_thread() % 16, is_there = row < dev_rows(a.live, 0, a.n_rows);
+    int n = is_there ? a.n_in : 0;
     int padded = (n + 63) / 64 * 64;
-    const float *x = a.x + (row < a.n_rows ? (int64_t)row * a.n_in : 0);
-    int8_t *q = a.q + (row < a.n_rows ? row * a.ld_q : 0);
+    const float *x = a.x + (is_there ? (int64_t)row * a.n_in : 0);
+    int8_t *q = a.q + (is_there ? row * a.ld_q : 0);
     int bits = 0;
     float amax, inv = 0.0f, scale = 0.0f;
     for (int i = lane; i < n; i += 16) {
@@ -37,7 +37,7 @@ DEV_KERNEL DEV_THREADS(128) steti_cuda_quantize(struct steti_cuda_quantize_args 
     for (int i = lane; i < padded; i += 16) {
         q[i] = i < n && inv != 0.0f ? (int8_t)dev_round(x[i] * inv) : (int8_t)0;
     }
-    if (lane == 0 && row < a.n_rows) {
+    if (lane == 0 && is_there) {
         a.scale[row] = scale;
     }
 }
@@ -48,7 +48,8 @@ DEV_KERNEL DEV_THREADS(128) steti_cuda_narrow(struct steti_cuda_narrow_args a)
     int row = dev_block_x();
     int padded = (a.n_in + 63) / 64 * 64;
     const float *x = a.x + (int64_t)row * a.n_in;
-    for (int i = dev_thread(); i < padded; i += dev_n_threads()) {
+    int n = row < dev_rows(a.live, 0, a.n_rows) ? padded : 0;
+    for (int i = dev_thread(); i < n; i += dev_n_threads()) {
         a.h[row * a.ld_h + i] = i < a.n_in ? dev_narrow(x[i]) : (uint16_t)0;
     }
 }
@@ -74,7 +75,7 @@ DEV_KERNEL DEV_THREADS(128) steti_cuda_linear_f32_serial(struct steti_cuda_linea
     const struct steti_cuda_linear_part *p = &a.part[find_part(&a, &panel)];
     int warp = dev_thread() / DEV_WARP;
     int row = (dev_block_y() * 4 + warp) * DEV_ROWS_F32;
-    int rows = a.n_rows - row < DEV_ROWS_F32 ? a.n_rows - row : DEV_ROWS_F32;
+    int rows = dev_rows_of_block(a.live, 0, a.n_rows, row, DEV_ROWS_F32);
     int column = panel * STETI_CUDA_PANEL_F32 + dev_thread() % DEV_WARP;
     if (rows > 0) { /* the same for all lanes of a warp */
         float sum[DEV_ROWS_F32];
@@ -110,10 +111,13 @@ DEV_KERNEL DEV_THREADS(256) steti_cuda_linear_f32_chunked(struct steti_cuda_line
     int warp = dev_thread() / DEV_WARP, n_warps = dev_n_threads() / DEV_WARP;
     int lane = dev_thread() % DEV_WARP;
     int row = dev_block_y() * DEV_ROWS_F32;
-    int rows = a.n_rows - row < DEV_ROWS_F32 ? a.n_rows - row : DEV_ROWS_F32;
+    int rows = dev_rows_of_block(a.live, 0, a.n_rows, row, DEV_ROWS_F32);
     int size = DEV_ROWS_F32 * STETI_CUDA_PANEL_F32;
     int n_chunks = (a.n_in + a.chunk - 1) / a.chunk;
     float *chunks = shared + size;
+    if (rows <= 0) { /* the same for all threads of the block */
+        return;
+    }
     for (int c = 0; c < n_chunks; c += n_warps) {
         int begin = (c + warp) * a.chunk;
         float sum[DEV_ROWS_F32];
@@ -142,7 +146,7 @@ DEV_KERNEL DEV_THREADS(256) steti_cuda_linear_f32_chunked(struct steti_cuda_line
 DEV_FN void finish_i8(const struct steti_cuda_linear_args *a,
                       const struct steti_cuda_linear_part *p, int row, int column, int32_t sum)
 {
-    if (row < a->n_rows && column < p->w.n_out) {
+    if (column < p->w.n_out) {
         float v = (float)sum * (a->row_scale[row] * p->w.scale[column]);
         dev_finish(p, row, column, v);
     }
@@ -154,16 +158,19 @@ DEV_KERNEL DEV_THREADS(128) steti_cuda_linear_i8_serial(struct steti_cuda_linear
     int lane = dev_thread() % DEV_WARP;
     int panel = dev_block_x() * 4 + dev_thread() / DEV_WARP;
     int row = dev_block_y() * DEV_ROWS_MMA;
-    int rows = a.n_rows - row < DEV_ROWS_MMA ? a.n_rows - row : DEV_ROWS_MMA;
-    if (panel < a.part[a.n_parts - 1].panel_end) { /* the same for all lanes of a warp */
+    int rows = dev_rows_of_block(a.live, 0, a.n_rows, row, DEV_ROWS_MMA);
+    if (rows > 0 && panel < a.part[a.n_parts - 1].panel_end) { /* the same for a warp */
         const struct steti_cuda_linear_part *p = &a.part[find_part(&a, &panel)];
         int32_t sum[DEV_TILES_MMA][4] = {};
         dev_chunk_i8(a.q + row * a.ld_q, a.ld_q, rows, dev_panel_i8(&p->w, panel), 0,
                      dev_steps_i8(&p->w), sum);
         DEV_UNROLL
         for (int i = 0; i < DEV_TILES_MMA * 4; i++) {
-            finish_i8(&a, p, row + i / 4 * 8 + lane % 4 * 2 + i % 2,
-                      panel * STETI_CUDA_PANEL_MMA + lane / 4 + i % 4 / 2 * 8, sum[i / 4][i % 4]);
+            int r = i / 4 * 8 + lane % 4 * 2 + i % 2;
+            if (r < rows) {
+                finish_i8(&a, p, row + r, panel * STETI_CUDA_PANEL_MMA + lane / 4 + i % 4 / 2 * 8,
+                          sum[i / 4][i % 4]);
+            }
         }
     }
 }
@@ -176,9 +183,12 @@ DEV_KERNEL DEV_THREADS(256) steti_cuda_linear_i8_chunked(struct steti_cuda_linea
     const struct steti_cuda_linear_part *p = &a.part[find_part(&a, &panel)];
     int warp = dev_thread() / DEV_WARP, n_warps = dev_n_threads() / DEV_WARP;
     int row = dev_block_y() * DEV_ROWS_MMA;
-    int rows = a.n_rows - row < DEV_ROWS_MMA ? a.n_rows - row : DEV_ROWS_MMA;
+    int rows = dev_rows_of_block(a.live, 0, a.n_rows, row, DEV_ROWS_MMA);
     int64_t steps = dev_steps_i8(&p->w);
     int32_t sum[DEV_TILES_MMA][4] = {};
+    if (rows <= 0) { /* the same for all threads of the block */
+        return;
+    }
     dev_chunk_i8(a.q + row * a.ld_q, a.ld_q, rows, dev_panel_i8(&p->w, panel),
                  (int)(steps * warp / n_warps), (int)(steps * (warp + 1) / n_warps), sum);
     DEV_UNROLL
@@ -188,12 +198,15 @@ DEV_KERNEL DEV_THREADS(256) steti_cuda_linear_i8_chunked(struct steti_cuda_linea
     DEV_SYNC();
     for (int at = dev_thread(); at < DEV_TILES_MMA * 4 * DEV_WARP; at += dev_n_threads()) {
         int i = at / DEV_WARP, lane = at % DEV_WARP;
+        int r = i / 4 * 8 + lane % 4 * 2 + i % 2;
         int32_t total = 0;
         for (int w = 0; w < n_warps; w++) {
             total += shared[i * dev_n_threads() + w * DEV_WARP + lane];
         }
-        finish_i8(&a, p, row + i / 4 * 8 + lane % 4 * 2 + i % 2,
-                  panel * STETI_CUDA_PANEL_MMA + lane / 4 + i % 4 / 2 * 8, total);
+        if (r < rows) {
+            finish_i8(&a, p, row + r, panel * STETI_CUDA_PANEL_MMA + lane / 4 + i % 4 / 2 * 8,
+                      total);
+        }
     }
 }
 
@@ -215,8 +228,8 @@ DEV_KERNEL DEV_THREADS(128) steti_cuda_linear_bf16_serial(struct steti_cuda_line
 {
     int panel = dev_block_x() * 4 + dev_thread() / DEV_WARP;
     int row = dev_block_y() * DEV_ROWS_MMA;
-    int rows = a.n_rows - row < DEV_ROWS_MMA ? a.n_rows - row : DEV_ROWS_MMA;
-    if (panel < a.part[a.n_parts - 1].panel_end) { /* the same for all lanes of a warp */
+    int rows = dev_rows_of_block(a.live, 0, a.n_rows, row, DEV_ROWS_MMA);
+    if (rows > 0 && panel < a.part[a.n_parts - 1].panel_end) { /* the same for a warp */
         const struct steti_cuda_linear_part *p = &a.part[find_part(&a, &panel)];
         float sum[DEV_TILES_MMA][4];
         dev_sum_bf16(a.h + row * a.ld_q, a.ld_q, rows, dev_panel_bf16(&p->w, panel),
@@ -237,11 +250,14 @@ DEV_KERNEL DEV_THREADS(256) steti_cuda_linear_bf16_chunked(struct steti_cuda_lin
     int warp = dev_thread() / DEV_WARP, n_warps = dev_n_threads() / DEV_WARP;
     int lane = dev_thread() % DEV_WARP;
     int row = dev_block_y() * DEV_ROWS_MMA;
-    int rows = a.n_rows - row < DEV_ROWS_MMA ? a.n_rows - row : DEV_ROWS_MMA;
+    int rows = dev_rows_of_block(a.live, 0, a.n_rows, row, DEV_ROWS_MMA);
     int size = DEV_TILES_MMA * 4 * DEV_WARP;
     int steps = dev_steps_bf16(&p->w), chunk = a.chunk / STETI_CUDA_STEP_BF16;
     int n_chunks = (steps + chunk - 1) / chunk;
     float *chunks = shared + size;
+    if (rows <= 0) { /* the same for all threads of the block */
+        return;
+    }
     for (int c = 0; c < n_chunks; c += n_warps) {
         int begin = (c + warp) * chunk;
         if (c + warp < n_chunks) { /* the same for all lanes of a warp */

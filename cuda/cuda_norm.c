@@ -12,6 +12,7 @@ stet_status steti_cuda_norm_op(struct steti_backend *b, const struct steti_norm_
         .gamma = p->gamma,
         .beta = p->beta,
         .out = p->out,
+        .live = steti_cuda_live(b),
         .eps = p->eps,
         .n_rows = p->n_rows,
         .d = p->d,

@@ -14,9 +14,9 @@ DEV_FN float value_at(const float *x, const float *residual, int i)
 DEV_KERNEL DEV_THREADS(128) steti_cuda_norm(struct steti_cuda_norm_args a)
 {
     int row = (dev_block_x() * dev_n_threads() + dev_thread()) / 16;
-    int lane = dev_thread() % 16;
-    int d = row < a.n_rows ? a.d : 0; /* half warps without a row take part in the sums */
-    int64_t at = row < a.n_rows ? (int64_t)row * a.d : 0;
+    int lane = dev_thread() % 16, is_there = row < dev_rows(a.live, 0, a.n_rows);
+    int d = is_there ? a.d : 0; /* half warps without a row take part in the sums */
+    int64_t at = is_there ? (int64_t)row * a.d : 0;
     const float *x = a.x + at;
     const float *residual = a.residual != 0 ? a.residual + at : 0;
     float n = (float)a.d, sum = 0.0f, mean = 0.0f, squares = 0.0f, inv;

@@ -253,7 +253,7 @@ stet_status steti_cuda_pack_matrix(struct steti_backend *b, const struct steti_t
     stet_status st;
     *out = NULL;
     STETI_TRY(steti_check_pack(src, scale, compute, err));
-    STETI_TRY(steti_cuda_ready(b, err));
+    STETI_TRY(steti_cuda_idle(b, err));
     j.scale = scale != NULL ? scale->data : NULL;
     STETI_TRY(new_matrix(&j,
                          compute == STETI_I8     ? STETI_CUDA_I8

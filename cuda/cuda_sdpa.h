@@ -8,9 +8,10 @@
  * device decide alike. What does not fit a plan is decided by the row alone: more than
  * STETI_SDPA_KEYS keys, a tail of keys, or a bias leave it to the kernel.
  *
- * RECORDED PASSES. Which rows go together is read from the host's row arrays at every call, and a
- * recording has no such call. Ops for which steti_cuda_sdpa_takes says 1 must not be recorded: run
- * such a pass plainly every time, or its bits would not be those of the other passes.
+ * RECORDED PASSES. Which rows go together is read from the host's row arrays at every call, and the
+ * replay of a recording has no such call. So an op that the library makes, or of which that is not
+ * decided yet, calls a recording off (STET_E_CANCELLED): recorded with the kernel it would have
+ * other bits than in the passes that are not recorded.
  */
 #ifndef STETI_CUDA_SDPA_H
 #define STETI_CUDA_SDPA_H
@@ -75,6 +76,13 @@ stet_status steti_cuda_own_attention(struct steti_backend *b,
 struct steti_sdpa_shape steti_sdpa_plan_shape(const struct steti_sdpa_use *use, int i);
 /* The plan for this many entries of at most so many rows and keys. */
 int steti_sdpa_plan_for(int entries, int most);
+
+/* The decision about heads like these; NULL: there is none yet. */
+const struct steti_sdpa_use *steti_sdpa_decided(const struct steti_backend *b,
+                                                const struct steti_attention_params *p);
+/* Makes it. On failure none was made. */
+stet_status steti_sdpa_decide(struct steti_backend *b, const struct steti_attention_params *p,
+                              const struct steti_sdpa_use **out, stet_error *err);
 
 /* STET_E_NOMEM, or STET_E_DEVICE after which the context cannot be used; never STET_OK. */
 stet_status steti_sdpa_failed(struct steti_backend *b, int code, const char *call, stet_error *err);

@@ -16,10 +16,24 @@ stet_status steti_cuda_ready(struct steti_backend *b, stet_error *err)
     return steti_cuda_check(b, b->rt->bind(b->device), "cudaSetDevice", err);
 }
 
+stet_status steti_cuda_idle(struct steti_backend *b, stet_error *err)
+{
+    if (b->making != NULL) {
+        return steti_fail(err, STET_E_INVALID,
+                          "device cuda:%d: only ops may be called while a recording is made",
+                          b->device);
+    }
+    return steti_cuda_ready(b, err);
+}
+
 stet_status steti_cuda_check(struct steti_backend *b, int code, const char *call, stet_error *err)
 {
     if (code == 0) {
         return STET_OK;
+    }
+    if (code == b->rt->out_of_memory && b->making != NULL) {
+        return steti_fail(err, STET_E_NOMEM, "device cuda:%d: %s: %s", b->device, call,
+                          b->rt->error_text(code));
     }
     snprintf(b->broken, sizeof b->broken, "%s: %s (error %d)", call, b->rt->error_text(code), code);
     return steti_fail(err, STET_E_DEVICE, "device cuda:%d: %s", b->device, b->broken);
@@ -37,6 +51,16 @@ stet_status steti_cuda_alloc(struct steti_backend *b, size_t bytes, const char *
                           b->device, bytes, what, b->rt->error_text(code));
     }
     return steti_cuda_check(b, code, "cudaMalloc", err);
+}
+
+stet_status steti_cuda_pinned(struct steti_backend *b, size_t bytes, void **out, stet_error *err)
+{
+    int code = b->rt->pinned_alloc(bytes, out);
+    if (code == b->rt->out_of_memory) {
+        *out = NULL;
+        return steti_fail_nomem(err, "pinned memory of the cuda backend", bytes);
+    }
+    return steti_cuda_check(b, code, "cudaMallocHost", err);
 }
 
 stet_status steti_cuda_copy(struct steti_backend *b, void *dst, const void *src, size_t bytes,
@@ -74,6 +98,9 @@ size_t steti_cuda_staged_bytes(size_t bytes)
 stet_status steti_cuda_room(struct steti_backend *b, size_t bytes, stet_error *err)
 {
     struct steti_cuda_ring *r = &b->ring;
+    if (b->making != NULL) {
+        return STET_OK; /* its arrays have places of their own */
+    }
     if (bytes > STETI_CUDA_RING_BYTES) {
         return steti_fail(err, STET_E_INVALID,
                           "device cuda:%d: %zu bytes of row numbers and adjustments in one call, "
@@ -107,6 +134,9 @@ stet_status steti_cuda_stage(struct steti_backend *b, const void *host, size_t b
     *out = NULL;
     if (host == NULL || bytes == 0) {
         return STET_OK;
+    }
+    if (b->making != NULL) {
+        return steti_cuda_record_array(b, host, bytes, out, err);
     }
     *out = find_staged(r, host, bytes);
     if (*out != NULL) {

@@ -7,7 +7,8 @@
  * Rules for kernels, most of which the shim checks:
  *  - C-like: no templates, no C++ library. One argument, a struct by value (cuda_kernels.h).
  *  - Warp collectives (DEV_SUM16 ... DEV_MMA_S8, DEV_SYNC_WARP) are called by all 32 lanes at the
- *    same line; DEV_SYNC by all threads of the block at the same line. Threads do not return early.
+ *    same line; DEV_SYNC by all threads of the block at the same line. Threads do not return early,
+ *    unless all of the block do.
  *  - Shared memory is the dynamic block only. Nothing is assumed about what it holds at first.
  *  - Blocks do not wait for each other.
  *  - Products and sums are written one by one: nothing is fused (--fmad=false) unless dev_fma says
@@ -158,6 +159,10 @@ DEV_FN void dev_mma_bf16(float *c, const uint32_t *a, const uint32_t *b)
 }
 #define DEV_MMA_BF16(c, a, b) dev_mma_bf16(c, a, b)
 
+/* Sets a condition that a WHILE node of the graph asks for (runtime.h). By one thread of one kernel
+ * between two questions. */
+#define DEV_SET_CONDITION(condition, value) cudaGraphSetConditional((condition), (value))
+
 /* Four words from an address aligned to 16 bytes. */
 DEV_FN void dev_load_16(uint32_t *to, const void *from)
 {
@@ -169,6 +174,22 @@ DEV_FN void dev_load_16(uint32_t *to, const void *from)
 }
 
 #endif
+
+/* How many of the n rows from number `first` on there are: what stands at `live`, the number of
+ * rows of the whole pass, or all. 0 or less: none. Every kernel asks this before it looks at a row:
+ * a grid may have been made for more rows, whose numbers and positions are anything. */
+DEV_FN int dev_rows(const int32_t *live, int first, int n)
+{
+    int there = live != 0 ? *live - first : n;
+    return there < n ? there : n;
+}
+
+/* How many of the rows row .. row + most - 1 of a block there are, of n rows in all. */
+DEV_FN int dev_rows_of_block(const int32_t *live, int first, int n, int row, int most)
+{
+    int there = dev_rows(live, first, n) - row;
+    return there < most ? there : most;
+}
 
 /* One word from an address aligned to 4 bytes. */
 DEV_FN uint32_t dev_load_4(const void *from)

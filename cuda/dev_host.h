@@ -38,7 +38,9 @@ const struct steti_dev_slot *steti_dev_exchange(const struct steti_dev_slot *min
 void *steti_dev_shared(void);
 /* Ends the launch: what a device would call a fault. */
 void steti_dev_fault(const char *what, int line);
+void steti_dev_set_condition(uint64_t condition, uint32_t value);
 }
+#define DEV_SET_CONDITION(condition, value) steti_dev_set_condition((condition), (value))
 
 #define DEV_SHARED(type, name) type *name = static_cast<type *>(steti_dev_shared())
 #define DEV_SYNC() steti_dev_sync_block(__LINE__)

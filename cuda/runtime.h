@@ -31,8 +31,18 @@ struct steti_cuda_launch {
     size_t arg_bytes;
 };
 
+/* A graph while it is made: a chain of work, each node after the one before. Zeroed at first. What
+ * is captured or added goes to its end. */
+struct steti_cuda_graph {
+    void *graph; /* of the runtime */
+    void *last;  /* the chain's last node; NULL: it is empty */
+};
+
+/* The value that a WHILE node asks for before each round, set by kernels (DEV_SET_CONDITION). */
+typedef uint64_t steti_cuda_condition;
+
 struct steti_cuda_runtime {
-    int out_of_memory; /* the code of mem_alloc and pinned_alloc that means it */
+    int out_of_memory; /* the code that means it, of mem_alloc, pinned_alloc and graph functions */
     const char *(*error_text)(int code);
 
     int (*device_open)(int device, struct steti_cuda_props *props, void **stream);
@@ -49,6 +59,30 @@ struct steti_cuda_runtime {
                 void *stream);
     int (*launch)(const struct steti_cuda_launch *l, void *stream);
     int (*sync)(void *stream);
+
+    /* Graphs. Between capture_begin and capture_end, clears, copies and launches on the stream are
+     * not done but put at the end of the graph; all other calls are failures, as are copies that
+     * read or write host memory that is not pinned. A failed call spoils the capture: capture_end
+     * then fails too, but must be called. What captured work points to must be there whenever the
+     * graph is launched. */
+    int (*graph_create)(struct steti_cuda_graph *g);
+    int (*graph_free)(struct steti_cuda_graph *g); /* zeroes it; legal on a zeroed one */
+    int (*capture_begin)(struct steti_cuda_graph *g, void *stream);
+    int (*capture_end)(struct steti_cuda_graph *g, void *stream);
+    /* Puts a copy of all of `child` at the end of g. */
+    int (*graph_add)(struct steti_cuda_graph *g, const struct steti_cuda_graph *child);
+
+    /* A condition of g with the value that it has when a launch begins, and a WHILE node at the
+     * end of g: it repeats *body (empty; to be filled before g is instantiated; belongs to g and is
+     * not freed) as long as the value is not 0. Kernels of g and of the body may set it. */
+    int (*condition_create)(struct steti_cuda_graph *g, unsigned value, steti_cuda_condition *out);
+    int (*while_add)(struct steti_cuda_graph *g, steti_cuda_condition condition,
+                     struct steti_cuda_graph *body);
+
+    /* What can be launched; does not need the graph any more. */
+    int (*exec_create)(const struct steti_cuda_graph *g, void **exec);
+    int (*exec_launch)(void *exec, void *stream);
+    int (*exec_free)(void *exec); /* NULL is legal */
 };
 
 /* The real one. */

@@ -117,6 +117,138 @@ static int sync_stream(void *stream)
     return (int)cudaStreamSynchronize(stream);
 }
 
+/* ---- Graphs ---------------------------------------------------------------------------------- */
+
+/* With version 13.0 of the runtime the names of some calls stand for new forms, which take data of
+ * edges. All edges here are plain ones: it is NULL. */
+
+static cudaGraph_t graph_of(const struct steti_cuda_graph *g)
+{
+    return (cudaGraph_t)g->graph;
+}
+
+/* What does not stick would be reported once more by the next launch. */
+static int result(cudaError_t code)
+{
+    if (code == cudaErrorMemoryAllocation) {
+        cudaGetLastError();
+    }
+    return (int)code;
+}
+
+static int graph_create(struct steti_cuda_graph *g)
+{
+    cudaGraph_t graph = NULL;
+    int code = result(cudaGraphCreate(&graph, 0));
+    g->graph = graph;
+    g->last = NULL;
+    return code;
+}
+
+static int graph_free(struct steti_cuda_graph *g)
+{
+    cudaGraph_t graph = graph_of(g);
+    g->graph = g->last = NULL;
+    return graph != NULL ? (int)cudaGraphDestroy(graph) : 0;
+}
+
+/* Only this thread is kept from calls that a capture forbids: contexts of other threads go on. */
+static int capture_begin(struct steti_cuda_graph *g, void *stream)
+{
+    cudaGraphNode_t last = (cudaGraphNode_t)g->last;
+    return result(cudaStreamBeginCaptureToGraph((cudaStream_t)stream, graph_of(g),
+                                                last != NULL ? &last : NULL, NULL, last != NULL,
+                                                cudaStreamCaptureModeThreadLocal));
+}
+
+/* The node that the next one of the captured stream would wait for. */
+static cudaError_t last_captured(cudaStream_t stream, void **last)
+{
+    enum cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    const cudaGraphNode_t *nodes = NULL;
+    size_t n = 0;
+    cudaError_t code;
+#if CUDART_VERSION >= 13000
+    code = cudaStreamGetCaptureInfo(stream, &status, NULL, NULL, &nodes, NULL, &n);
+#else
+    code = cudaStreamGetCaptureInfo_v2(stream, &status, NULL, NULL, &nodes, &n);
+#endif
+    if (code == cudaSuccess && n > 1) {
+        return cudaErrorStreamCaptureUnjoined; /* more than a chain */
+    }
+    if (code == cudaSuccess && n == 1) {
+        *last = nodes[0];
+    }
+    return code;
+}
+
+static int capture_end(struct steti_cuda_graph *g, void *stream)
+{
+    cudaGraph_t graph = NULL;
+    cudaError_t first = last_captured((cudaStream_t)stream, &g->last);
+    cudaError_t code = cudaStreamEndCapture((cudaStream_t)stream, &graph);
+    return result(code != cudaSuccess ? code : first);
+}
+
+static int graph_add(struct steti_cuda_graph *g, const struct steti_cuda_graph *child)
+{
+    cudaGraphNode_t last = (cudaGraphNode_t)g->last, node = NULL;
+    int code = result(cudaGraphAddChildGraphNode(&node, graph_of(g), last != NULL ? &last : NULL,
+                                                 last != NULL, graph_of(child)));
+    g->last = code == 0 ? node : g->last;
+    return code;
+}
+
+static int condition_create(struct steti_cuda_graph *g, unsigned value, steti_cuda_condition *out)
+{
+    cudaGraphConditionalHandle handle = 0;
+    int code = result(
+        cudaGraphConditionalHandleCreate(&handle, graph_of(g), value, cudaGraphCondAssignDefault));
+    *out = handle;
+    return code;
+}
+
+static int while_add(struct steti_cuda_graph *g, steti_cuda_condition condition,
+                     struct steti_cuda_graph *body)
+{
+    struct cudaGraphNodeParams params = {.type = cudaGraphNodeTypeConditional};
+    cudaGraphNode_t last = (cudaGraphNode_t)g->last, node = NULL;
+    size_t n = last != NULL;
+    int code;
+    params.conditional.handle = condition;
+    params.conditional.type = cudaGraphCondTypeWhile;
+    params.conditional.size = 1;
+#if CUDART_VERSION >= 13000
+    code = result(cudaGraphAddNode(&node, graph_of(g), n > 0 ? &last : NULL, NULL, n, &params));
+#else
+    code = result(cudaGraphAddNode(&node, graph_of(g), n > 0 ? &last : NULL, n, &params));
+#endif
+    if (code == 0) {
+        g->last = node;
+        body->graph = params.conditional.phGraph_out[0];
+        body->last = NULL;
+    }
+    return code;
+}
+
+static int exec_create(const struct steti_cuda_graph *g, void **exec)
+{
+    cudaGraphExec_t made = NULL;
+    int code = result(cudaGraphInstantiate(&made, graph_of(g), 0));
+    *exec = code == 0 ? made : NULL;
+    return code;
+}
+
+static int exec_launch(void *exec, void *stream)
+{
+    return (int)cudaGraphLaunch((cudaGraphExec_t)exec, (cudaStream_t)stream);
+}
+
+static int exec_free(void *exec)
+{
+    return exec != NULL ? (int)cudaGraphExecDestroy((cudaGraphExec_t)exec) : 0;
+}
+
 const struct steti_cuda_runtime *steti_cudart(void)
 {
     static const struct steti_cuda_runtime rt = {
@@ -133,6 +265,16 @@ const struct steti_cuda_runtime *steti_cudart(void)
         .copy = copy,
         .launch = launch,
         .sync = sync_stream,
+        .graph_create = graph_create,
+        .graph_free = graph_free,
+        .capture_begin = capture_begin,
+        .capture_end = capture_end,
+        .graph_add = graph_add,
+        .condition_create = condition_create,
+        .while_add = while_add,
+        .exec_create = exec_create,
+        .exec_launch = exec_launch,
+        .exec_free = exec_free,
     };
     return &rt;
 }

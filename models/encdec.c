@@ -197,41 +197,6 @@ static stet_status embed(const struct pass *p, const int32_t *ids, const float *
     return norm->gamma != NULL ? run_norm(p, norm, s->x, NULL, s->x, err) : STET_OK;
 }
 
-static stet_status check_encode(const struct steti_session *s, const struct steti_encode_batch *b,
-                                stet_error *err)
-{
-    int rows = 0;
-    for (int i = 0; i < b->n_seqs; i++) {
-        if (b->len[i] < 1 || b->len[i] > s->limits.max_src || b->slots[i] < 0 ||
-            b->slots[i] >= s->limits.n_slots) {
-            return steti_fail(err, STET_E_INVALID,
-                              "encode: sentence %d has %d tokens in slot %d, limits are %d and %d",
-                              i, b->len[i], b->slots[i], s->limits.max_src, s->limits.n_slots);
-        }
-        rows += b->len[i];
-    }
-    if (rows != b->n_rows || rows > s->limits.max_rows) {
-        return steti_fail(err, STET_E_INVALID, "encode: %d rows, limit %d", b->n_rows,
-                          s->limits.max_rows);
-    }
-    return STET_OK;
-}
-
-/* Positions, key ranges inside the batch, and the cross rows for each row's keys and values. */
-static void plan_encode(struct steti_session *s, const struct steti_encode_batch *b)
-{
-    int r = 0;
-    for (int i = 0; i < b->n_seqs; i++) {
-        int first = r;
-        for (int t = 0; t < b->len[i]; t++, r++) {
-            s->pos[r] = t;
-            s->begin[r] = first;
-            s->count[r] = b->len[i];
-            s->map_row[r] = b->slots[i] * s->limits.max_src + t;
-        }
-    }
-}
-
 /* The cross keys and values of all decoder layers, straight into their slots. */
 static stet_status store_cross(const struct pass *p, stet_error *err)
 {
@@ -253,12 +218,12 @@ static stet_status store_cross(const struct pass *p, stet_error *err)
     return STET_OK;
 }
 
-stet_status steti_model_encode(struct steti_session *s, const struct steti_encode_batch *b,
-                               stet_error *err)
+stet_status steti_forward_encode(struct steti_session *s, const int32_t *ids, int n_rows,
+                                 stet_error *err)
 {
     const struct steti_model *m = s->model;
     struct pass p = {.s = s,
-                     .n = b->n_rows,
+                     .n = n_rows,
                      .pre_norm = m->spec.enc_pre_norm,
                      .heads = m->spec.enc_heads,
                      .head_dim = m->spec.enc_head_dim,
@@ -266,9 +231,7 @@ stet_status steti_model_encode(struct steti_session *s, const struct steti_encod
                      .pos = s->pos};
     size_t kv_floats = (size_t)s->limits.max_rows * (size_t)inner(&p);
     float *k = s->qkv + kv_floats, *v = k + kv_floats;
-    STETI_TRY(check_encode(s, b, err));
-    plan_encode(s, b);
-    STETI_TRY(embed(&p, b->ids, m->positions_enc, &m->enc_embed_norm, err));
+    STETI_TRY(embed(&p, ids, m->positions_enc, &m->enc_embed_norm, err));
     for (p.layer = 0; p.layer < m->spec.enc_layers; p.layer++) {
         const struct enc_layer *l = &m->enc[p.layer];
         STETI_TRY(self_attention(&p, &l->self, &l->self_norm, k, v, NULL, err));
@@ -277,72 +240,7 @@ stet_status steti_model_encode(struct steti_session *s, const struct steti_encod
     if (m->enc_final.gamma != NULL) {
         STETI_TRY(run_norm(&p, &m->enc_final, s->x, NULL, s->x, err));
     }
-    STETI_TRY(store_cross(&p, err));
-    for (int i = 0; i < b->n_seqs; i++) {
-        s->kv.src_len[b->slots[i]] = b->len[i];
-    }
-    return s->ops->sync(s->backend, err);
-}
-
-static stet_status check_branch(const struct steti_session *s, const struct steti_decode_batch *b,
-                                int r, stet_error *err)
-{
-    int fork = b->fork[r], pos = b->pos[r];
-    if (fork < 1 || fork > pos || pos - fork >= s->limits.max_side - b->side[r]) {
-        return steti_fail(err, STET_E_INVALID,
-                          "decode: row %d, position %d of a branch that begins at position %d and "
-                          "side row %d, limit %d side rows",
-                          r, pos, fork, b->side[r], s->limits.max_side);
-    }
-    return STET_OK;
-}
-
-static stet_status check_decode(const struct steti_session *s, const struct steti_decode_batch *b,
-                                stet_error *err)
-{
-    if (b->n_rows < 0 || b->n_rows > s->limits.max_rows) {
-        return steti_fail(err, STET_E_INVALID, "decode: %d rows, limit %d", b->n_rows,
-                          s->limits.max_rows);
-    }
-    if ((b->fork == NULL) != (b->side == NULL)) {
-        return steti_fail(err, STET_E_INVALID, "decode: branches need both fork and side");
-    }
-    for (int r = 0; r < b->n_rows; r++) {
-        int slot = b->slots[r];
-        if (slot < 0 || slot >= s->limits.n_slots || s->kv.src_len[slot] < 1) {
-            return steti_fail(err, STET_E_INVALID,
-                              "decode: row %d uses slot %d, which holds no sentence", r, slot);
-        }
-        if (b->pos[r] < 0 || b->pos[r] >= s->limits.max_tgt) {
-            return steti_fail(err, STET_E_INVALID, "decode: row %d has position %d, limit %d", r,
-                              b->pos[r], s->limits.max_tgt);
-        }
-        if (b->side != NULL && b->side[r] >= 0) {
-            STETI_TRY(check_branch(s, b, r, err));
-        }
-    }
-    return STET_OK;
-}
-
-/* Key ranges: cached rows up to the row's own, or its branch's; and all rows of the source. */
-static void plan_decode(struct steti_session *s, const struct steti_decode_batch *b)
-{
-    int slot_rows = steti_kv_slot_rows(&s->kv);
-    for (int r = 0; r < b->n_rows; r++) {
-        int slot = b->slots[r], branch = b->side != NULL && b->side[r] >= 0;
-        s->begin[r] = slot * slot_rows;
-        s->count[r] = b->pos[r] + 1;
-        s->map_row[r] = s->begin[r] + b->pos[r];
-        s->tail[r] = s->tail_count[r] = 0;
-        if (branch) {
-            s->count[r] = b->fork[r];
-            s->tail[r] = s->begin[r] + s->limits.max_tgt + b->side[r];
-            s->tail_count[r] = b->pos[r] - b->fork[r] + 1;
-            s->map_row[r] = s->tail[r] + b->pos[r] - b->fork[r];
-        }
-        s->cross_begin[r] = slot * s->limits.max_src;
-        s->cross_count[r] = s->kv.src_len[slot];
-    }
+    return store_cross(&p, err);
 }
 
 static stet_status decode_layer(struct pass *p, stet_error *err)
@@ -361,8 +259,8 @@ static stet_status decode_layer(struct pass *p, stet_error *err)
     return feed_forward(p, &l->ffn, &l->final_norm, spec->dec_ffn, err);
 }
 
-stet_status steti_model_decode(struct steti_session *s, const struct steti_decode_batch *b,
-                               stet_error *err)
+stet_status steti_forward_decode(struct steti_session *s, const struct steti_decode_batch *b,
+                                 stet_error *err)
 {
     const struct steti_model *m = s->model;
     struct pass p = {.s = s,
@@ -383,11 +281,6 @@ stet_status steti_model_decode(struct steti_session *s, const struct steti_decod
                                      .id = b->out_ids,
                                      .logprob = b->out_logprob,
                                      .logits = b->out_logits};
-    STETI_TRY(check_decode(s, b, err));
-    if (b->n_rows == 0) {
-        return STET_OK;
-    }
-    plan_decode(s, b);
     STETI_TRY(embed(&p, b->ids, m->positions_dec, &m->dec_embed_norm, err));
     for (; p.layer < m->spec.dec_layers; p.layer++) {
         STETI_TRY(decode_layer(&p, err));
@@ -396,6 +289,5 @@ stet_status steti_model_decode(struct steti_session *s, const struct steti_decod
         STETI_TRY(run_norm(&p, &m->dec_final, s->x, NULL, s->x, err));
     }
     ap.x = s->x;
-    STETI_TRY(s->ops->argmax(s->backend, &ap, err));
-    return s->ops->sync(s->backend, err);
+    return s->ops->argmax(s->backend, &ap, err);
 }

@@ -64,4 +64,12 @@ struct steti_model {
     size_t n_vectors, cap_vectors, vector_bytes;
 };
 
+/* The ops of a pass over n_rows rows, without sync. Host arrays that are not given are the
+ * session's, filled before (by the time of the replay, where the ops are recorded). The batch's
+ * slots and fork are not read, its side only says whether there are branches. */
+stet_status steti_forward_encode(struct steti_session *s, const int32_t *ids, int n_rows,
+                                 stet_error *err);
+stet_status steti_forward_decode(struct steti_session *s, const struct steti_decode_batch *b,
+                                 stet_error *err);
+
 #endif

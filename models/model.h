@@ -5,6 +5,9 @@
  * cache.
  *
  * Rows are packed: a batch is a list of tokens, each with its sentence, and no padding.
+ *
+ * Where the backend has recordings, passes use them. What they give is the same. To do without,
+ * open the model with a table of functions that has none (record_begin and the other three NULL).
  */
 #ifndef STETI_MODEL_H
 #define STETI_MODEL_H
@@ -50,6 +53,16 @@ struct steti_session_limits {
     int max_side;         /* rows of one sentence's side branches; 0: there are none */
 };
 
+/* Passes that have recordings of their own (recorded.h), each for every bucket of rows. */
+enum steti_pass { STETI_PASS_ENCODE, STETI_PASS_DECODE, STETI_PASS_SCORES };
+#define STETI_PASSES 3
+#define STETI_BUCKETS 32
+struct steti_bucket {
+    struct steti_recording *recording; /* NULL: none was made */
+    int has_no_memory;                 /* nor will be: its passes run op by op */
+    int called_off;                    /* how often an op could not be recorded; twice: as above */
+};
+
 struct steti_session {
     const struct steti_model *model;
     const struct steti_backend_ops *ops;
@@ -65,10 +78,13 @@ struct steti_session {
     float *rel_bias[2];
     int32_t *host;                      /* all host row arrays */
     int32_t *pos, *map_row;             /* [max_rows] */
+    int32_t *ids, *out_ids;             /* [max_rows] of passes that are recorded */
+    float *out_logprob;                 /* [max_rows] of these, too */
     int32_t *begin, *count;             /* [max_rows] keys of self-attention */
     int32_t *tail, *tail_count;         /* [max_rows] the keys that a side branch adds */
     int32_t *cross_begin, *cross_count; /* [max_rows] keys of cross-attention */
     struct steti_linear_part *parts;    /* [STETI_LINEAR_MAX_PARTS] */
+    struct steti_bucket buckets[STETI_PASSES][STETI_BUCKETS];
 };
 
 /* Bytes that a session reserves, key/value cache included; 0 when it overflows. */

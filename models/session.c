@@ -3,9 +3,10 @@
 #include "alloc.h"
 #include "bytes.h"
 #include "layers.h"
+#include "recorded.h"
 #include "relative_bias.h"
 
-#define HOST_ARRAYS 8 /* int32 row arrays that a session keeps */
+#define HOST_ARRAYS 11 /* row arrays of 4 bytes a row that a session keeps */
 
 static int larger(int a, int b)
 {
@@ -111,6 +112,9 @@ static void carve(struct steti_session *s, const struct steti_spec *spec)
     s->cross_count = s->host + 5 * rows;
     s->tail = s->host + 6 * rows;
     s->tail_count = s->host + 7 * rows;
+    s->ids = s->host + 8 * rows;
+    s->out_ids = s->host + 9 * rows;
+    s->out_logprob = (float *)(void *)(s->host + 10 * rows);
 }
 
 static stet_status check_limits(const struct steti_model *m, const struct steti_session_limits *l,
@@ -193,6 +197,7 @@ fail:
 
 void steti_session_close(struct steti_session *s)
 {
+    steti_free_recordings(s);
     if (s->memory != NULL) {
         s->ops->mem_free(s->backend, s->memory);
     }

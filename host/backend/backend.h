@@ -172,6 +172,44 @@ struct steti_backend_options {
 
 struct steti_backend; /* an open context; defined by each backend */
 
+/* RECORDINGS (optional). A device that is given its work piece by piece may wait longer for the
+ * next piece than it works on one. A recording is a row of ops that is written down once, for up to
+ * max_rows rows, and then done again as one piece, for any number of rows up to that and with what
+ * the host arrays hold by then.
+ *
+ *     TRY(ops->record_begin(b, max_rows, err));
+ *     ... embed, norm, linear, attention, copy, argmax, each with n_rows == max_rows ...
+ *     TRY(ops->record_end(b, &r, err));        and when an op failed, too
+ *     for each pass:
+ *         fill the host arrays
+ *         TRY(ops->replay(b, r, n_rows, err));
+ *         TRY(ops->sync(b, err));
+ *     ops->free_recording(b, r);
+ *
+ * Between record_begin and record_end
+ *  - the ops named above are written down and not run: nothing is read or written but the
+ *    parameter structs. Shapes are checked then, what the host arrays hold, at each replay;
+ *  - `host` arrays are remembered by address, outputs of argmax too. They must stay where they are,
+ *    with room for max_rows elements, until free_recording. At most STETI_RECORD_ARRAYS different
+ *    arrays are read. One address is one array;
+ *  - everything else in the parameter structs is taken as it is: backend memory and matrices must
+ *    live as long as the recording, the parameter structs and `parts` need not;
+ *  - argmax may be called once, without adjustments and without logits;
+ *  - an op that the backend must see at every call gives STET_E_CANCELLED: its pass is to be called
+ *    op by op. It may change its mind once, with its first call outside a recording;
+ *  - no other function of the table may be called but caps, close and scratch_bytes
+ *    (STET_E_INVALID).
+ *
+ * Replay gives the bits, and for what the host arrays hold the failures, that the ops would give
+ * had they been called one by one with n_rows rows and those arrays. Only the first n_rows elements
+ * of an array are read, and no row behind them is written, neither in backend memory nor in the
+ * results of argmax; copies are made whole. Like ops it may be asynchronous: host arrays have been
+ * read when it returns, results of argmax are valid after sync, and sync reports their failures
+ * (STET_E_MODEL). A replay before the one ahead of it was waited for waits for that, and reports
+ * its failures. A recording belongs to its context; reserve does not spoil it. */
+struct steti_recording;
+#define STETI_RECORD_ARRAYS 16
+
 /* The table of functions. Members marked (optional) may be NULL. */
 struct steti_backend_ops {
     int api_version; /* STETI_BACKEND_API */
@@ -231,6 +269,22 @@ struct steti_backend_ops {
     /* (optional) Where messages go (log.h), told to a plug-in by who loads it, before it opens
      * anything. Only the first call counts. */
     void (*set_log)(steti_log_fn fn, void *ctx, uint32_t level);
+
+    /* (optional) Recordings, see struct steti_recording: all four or none of them.
+     *
+     * record_begin: max_rows is 1 .. the rows reserved. One recording at a time. When it fails
+     * nothing was begun.
+     * record_end: ends what record_begin began, whatever happened since. *out is NULL on failure,
+     * which also is what it gives (STET_E_INVALID) where an op of the recording failed. Here and
+     * in record_begin STET_E_NOMEM leaves the context as it was: the ops can be called instead.
+     * free_recording: waits for its replays. NULL is legal.
+     * replay: n_rows is 0 .. the recording's max_rows. */
+    stet_status (*record_begin)(struct steti_backend *b, int max_rows, stet_error *err);
+    stet_status (*record_end)(struct steti_backend *b, struct steti_recording **out,
+                              stet_error *err);
+    void (*free_recording)(struct steti_backend *b, struct steti_recording *r);
+    stet_status (*replay)(struct steti_backend *b, struct steti_recording *r, int n_rows,
+                          stet_error *err);
 };
 
 #endif

@@ -91,7 +91,7 @@ static stet_status check_limit(const char *op, const char *what, int value, int 
                                        value, what, limit);
 }
 
-stet_status steti_check_embed(const struct steti_embed_params *p, stet_error *err)
+stet_status steti_check_embed_shape(const struct steti_embed_params *p, stet_error *err)
 {
     int set = p->table != NULL && p->ids != NULL && p->out != NULL &&
               (p->positions == NULL || p->pos != NULL);
@@ -104,6 +104,12 @@ stet_status steti_check_embed(const struct steti_embed_params *p, stet_error *er
         return steti_fail(err, STET_E_INVALID, "embed: table has rows of %d, expected %d",
                           table->n_in, p->d);
     }
+    return STET_OK;
+}
+
+stet_status steti_check_embed_rows(const struct steti_embed_params *p, stet_error *err)
+{
+    const struct steti_matrix_shape *table = shape_of(p->table);
     for (int r = 0; r < p->n_rows; r++) {
         if (p->ids[r] < 0 || p->ids[r] >= table->n_out) {
             return steti_fail(err, STET_E_INVALID, "embed: row %d: token %d is not in 0 .. %d", r,
@@ -115,6 +121,12 @@ stet_status steti_check_embed(const struct steti_embed_params *p, stet_error *er
         }
     }
     return STET_OK;
+}
+
+stet_status steti_check_embed(const struct steti_embed_params *p, stet_error *err)
+{
+    STETI_TRY(steti_check_embed_shape(p, err));
+    return steti_check_embed_rows(p, err);
 }
 
 stet_status steti_check_norm(const struct steti_norm_params *p, stet_error *err)
@@ -151,17 +163,22 @@ static stet_status check_part(const struct steti_linear_params *p, int i, stet_e
         return steti_fail(err, STET_E_INVALID, "linear: part %d: unknown activation %d", i,
                           (int)part->act);
     }
-    for (int r = 0; part->row_map != NULL && r < p->n_rows; r++) {
-        if (part->row_map[r] < 0) {
-            return steti_fail(err, STET_E_INVALID, "linear: part %d: row %d maps to %d", i, r,
-                              (int)part->row_map[r]);
+    return STET_OK;
+}
+
+stet_status steti_check_row_map(const int32_t *map, int n_rows, int part, stet_error *err)
+{
+    for (int r = 0; map != NULL && r < n_rows; r++) {
+        if (map[r] < 0) {
+            return steti_fail(err, STET_E_INVALID, "linear: part %d: row %d maps to %d", part, r,
+                              (int)map[r]);
         }
     }
     return STET_OK;
 }
 
-stet_status steti_check_linear(const struct steti_linear_params *p, const struct steti_limits *l,
-                               stet_error *err)
+stet_status steti_check_linear_shape(const struct steti_linear_params *p,
+                                     const struct steti_limits *l, stet_error *err)
 {
     STETI_TRY(check_rows("linear", p->n_rows, p->n_in, p->x != NULL && p->parts != NULL, err));
     STETI_TRY(check_limit("linear", "rows", p->n_rows, l->max_rows, err));
@@ -175,6 +192,16 @@ stet_status steti_check_linear(const struct steti_linear_params *p, const struct
     STETI_TRY(check_limit("linear", "inputs", p->n_in, l->max_in, err));
     for (int i = 0; i < p->n_parts; i++) {
         STETI_TRY(check_part(p, i, err));
+    }
+    return STET_OK;
+}
+
+stet_status steti_check_linear(const struct steti_linear_params *p, const struct steti_limits *l,
+                               stet_error *err)
+{
+    STETI_TRY(steti_check_linear_shape(p, l, err));
+    for (int i = 0; p->n_rows > 0 && i < p->n_parts; i++) {
+        STETI_TRY(steti_check_row_map(p->parts[i].row_map, p->n_rows, i, err));
     }
     return STET_OK;
 }
@@ -193,8 +220,8 @@ static stet_status check_bias(const struct steti_attention_params *p, int r, int
     return STET_OK;
 }
 
-static stet_status check_keys(const struct steti_attention_params *p, const struct steti_limits *l,
-                              stet_error *err)
+stet_status steti_check_attention_rows(const struct steti_attention_params *p,
+                                       const struct steti_limits *l, stet_error *err)
 {
     for (int r = 0; r < p->n_rows; r++) {
         int tail = p->tail_count != NULL ? p->tail_count[r] : 0;
@@ -213,8 +240,8 @@ static stet_status check_keys(const struct steti_attention_params *p, const stru
     return STET_OK;
 }
 
-stet_status steti_check_attention(const struct steti_attention_params *p,
-                                  const struct steti_limits *l, stet_error *err)
+stet_status steti_check_attention_shape(const struct steti_attention_params *p,
+                                        const struct steti_limits *l, stet_error *err)
 {
     int set = p->q != NULL && p->k != NULL && p->v != NULL && p->key_begin != NULL &&
               p->key_count != NULL && p->out != NULL &&
@@ -234,7 +261,14 @@ stet_status steti_check_attention(const struct steti_attention_params *p,
         return steti_fail(err, STET_E_INVALID, "attention: a stride is less than %lld columns",
                           (long long)d);
     }
-    return check_keys(p, l, err);
+    return STET_OK;
+}
+
+stet_status steti_check_attention(const struct steti_attention_params *p,
+                                  const struct steti_limits *l, stet_error *err)
+{
+    STETI_TRY(steti_check_attention_shape(p, l, err));
+    return steti_check_attention_rows(p, l, err);
 }
 
 static stet_status check_adjust(const struct steti_argmax_params *p, stet_error *err)

@@ -34,4 +34,17 @@ stet_status steti_check_attention(const struct steti_attention_params *p,
 stet_status steti_check_argmax(const struct steti_argmax_params *p, const struct steti_limits *l,
                                stet_error *err);
 
+/* The same in two parts, for what is checked once and run with other rows each time: what the
+ * parameters are, which reads no host array, and what the arrays hold. Row maps are checked one by
+ * one, as that of part number `part`; NULL is legal. */
+stet_status steti_check_embed_shape(const struct steti_embed_params *p, stet_error *err);
+stet_status steti_check_embed_rows(const struct steti_embed_params *p, stet_error *err);
+stet_status steti_check_linear_shape(const struct steti_linear_params *p,
+                                     const struct steti_limits *l, stet_error *err);
+stet_status steti_check_row_map(const int32_t *map, int n_rows, int part, stet_error *err);
+stet_status steti_check_attention_shape(const struct steti_attention_params *p,
+                                        const struct steti_limits *l, stet_error *err);
+stet_status steti_check_attention_rows(const struct steti_attention_params *p,
+                                       const struct steti_limits *l, stet_error *err);
+
 #endif

@@ -245,6 +245,49 @@ TEST_F(Sdpa, WhatCannotBeHadIsNotUsed)
     }
 }
 
+stet_status RecordAttention(Backend *be, const Rows &r)
+{
+    steti_recording *made = nullptr;
+    std::vector<float> out;
+    stet_status st = STET_OK, ended;
+    EXPECT_EQ(Attend(
+                  be, r, &out, nullptr,
+                  [be, &r] {
+                      EXPECT_EQ(
+                          be->ops->record_begin(be->b, static_cast<int>(r.begin.size()), &be->err),
+                          STET_OK)
+                          << be->err.message;
+                  },
+                  [be, &made, &st, &ended](stet_status op) {
+                      st = op;
+                      ended = be->ops->record_end(be->b, &made, nullptr);
+                  }),
+              st);
+    EXPECT_EQ(ended == STET_OK, st == STET_OK);
+    EXPECT_EQ(made != nullptr, st == STET_OK);
+    be->ops->free_recording(be->b, made);
+    return st;
+}
+
+/* What the library makes, or may make, calls a recording off; the rest is recorded. */
+TEST_F(Sdpa, IsNotRecorded)
+{
+    Rows r = Sentences({5, 9}, STETI_ATTN_ENCODER), causal = r;
+    causal.kind = STETI_ATTN_CAUSAL;
+    for (Flaw flaw : {Flaw::none, Flaw::batch}) {
+        fake_sdpa().flaw = flaw;
+        std::unique_ptr<Backend> be = OpenWithFake();
+        be->Reserve(64, 32, 300);
+        uint64_t calls = fake_sdpa().calls;
+        EXPECT_EQ(RecordAttention(be.get(), r), STET_E_CANCELLED) << "undecided";
+        EXPECT_EQ(fake_sdpa().calls, calls) << "no probe inside a recording";
+        EXPECT_EQ(RecordAttention(be.get(), causal), STET_OK) << be->err.message;
+        std::vector<float> out = Attended(be.get(), r);
+        EXPECT_EQ(RecordAttention(be.get(), r), flaw == Flaw::none ? STET_E_CANCELLED : STET_OK);
+        EXPECT_EQ(DifferingBytes(Attended(be.get(), r), out), 0u) << "the context is as it was";
+    }
+}
+
 TEST_F(Sdpa, ScratchHasRoomForOneRowAndItsKeys)
 {
     std::unique_ptr<Backend> be = OpenWithFake(), plain = OpenTuned(steti_cuda_default_tuning);
@@ -347,10 +390,10 @@ TEST_F(Sdpa, EveryAllocationMayFail)
     for (uint64_t n = 1; n < 6; n++) {
         steti_cuda_sdpa_options o = stet_shim::fake_sdpa_options();
         std::unique_ptr<Backend> be = OpenTuned(steti_cuda_default_tuning);
+        be->Reserve(16, 32, 16);
         o.cache_folder = "/nonexistent";
         steti_alloc_fail_nth(n, 0);
         stet_status st = steti_cuda_use_sdpa(be->b, &o, &be->err);
-        be->Reserve(16, 32, 16);
         Rows r = Sentences({3}, STETI_ATTN_ENCODER);
         std::vector<float> out;
         st = st != STET_OK ? st : Attend(be.get(), r, &out);

@@ -94,10 +94,11 @@ struct Rows {
     }
 };
 
-// The op. `before` is called when all is on the device.
+// The op. `before` is called when all is on the device, `after` with what the op gave.
 inline stet_status Attend(Backend *be, const Rows &r, std::vector<float> *out,
                           const float *bias = nullptr,
-                          const std::function<void()> &before = nullptr)
+                          const std::function<void()> &before = nullptr,
+                          const std::function<void(stet_status)> &after = nullptr)
 {
     size_t n = r.begin.size() * static_cast<size_t>(r.width());
     std::vector<int32_t> pos(r.begin.size(), 0);
@@ -126,6 +127,9 @@ inline stet_status Attend(Backend *be, const Rows &r, std::vector<float> *out,
     }
     stet_status st = be->ops->attention(be->b, &p, &be->err);
     stet_shim::device().fail_at = 0;
+    if (after) {
+        after(st);
+    }
     if (st == STET_OK) {
         *out = be->Down(to, n);
     }

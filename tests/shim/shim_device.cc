@@ -1,4 +1,4 @@
-#include "shim_device.h"
+#include "shim_internal.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -9,10 +9,6 @@ extern "C" {
 
 namespace stet_shim
 {
-namespace
-{
-
-using Blocks = std::map<const char *, size_t>;
 
 // The block that [p, p + n) lies in.
 bool inside(const Blocks &blocks, const void *p, size_t n)
@@ -29,10 +25,10 @@ bool inside(const Blocks &blocks, const void *p, size_t n)
 int fail(int code, const std::string &why)
 {
     device().problem = why;
+    device().spoilt = true;
     return code;
 }
 
-// Counts a call; not 0 when it is the one that must fail.
 int count_call(const char *name)
 {
     Device &d = device();
@@ -42,6 +38,17 @@ int count_call(const char *name)
     return 0;
 }
 
+int call_outside(const char *name)
+{
+    int code = count_call(name);
+    return code != 0                       ? code
+           : device().capturing == nullptr ? 0
+                                           : fail(900, std::string("in a capture: ") + name);
+}
+
+namespace
+{
+
 const char *error_text(int code)
 {
     return code == kOutOfMemory ? "out of memory" : device().problem.c_str();
@@ -49,7 +56,7 @@ const char *error_text(int code)
 
 int device_open(int index, steti_cuda_props *props, void **stream)
 {
-    if (int code = count_call("device_open")) {
+    if (int code = call_outside("device_open")) {
         return code;
     }
     if (index != 0) {
@@ -102,21 +109,24 @@ int give(Blocks *blocks, void *p)
 
 int mem_alloc(size_t bytes, void **out)
 {
-    int code = count_call("mem_alloc");
+    int code = call_outside("mem_alloc");
     return code != 0 ? code : take(&device().memory, bytes, out);
 }
 int mem_free(void *p)
 {
-    return give(&device().memory, p);
+    // not counted: nobody looks at its result
+    return device().capturing != nullptr ? fail(900, "in a capture: mem_free")
+                                         : give(&device().memory, p);
 }
 int pinned_alloc(size_t bytes, void **out)
 {
-    int code = count_call("pinned_alloc");
+    int code = call_outside("pinned_alloc");
     return code != 0 ? code : take(&device().pinned, bytes, out);
 }
 int pinned_free(void *p)
 {
-    return give(&device().pinned, p);
+    return device().capturing != nullptr ? fail(900, "in a capture: pinned_free")
+                                         : give(&device().pinned, p);
 }
 
 int clear(void *dst, size_t bytes, void *)
@@ -124,27 +134,25 @@ int clear(void *dst, size_t bytes, void *)
     if (int code = count_call("clear")) {
         return code;
     }
-    if (!inside(device().memory, dst, bytes)) {
-        return fail(1, "clear: not device memory");
-    }
-    std::memset(dst, 0, bytes);
-    return 0;
+    Node n;
+    n.kind = Node::clear;
+    n.dst = dst;
+    n.bytes = bytes;
+    return submit(n);
 }
 
 int copy(void *dst, const void *src, size_t bytes, steti_cuda_direction way, void *)
 {
-    Device &d = device();
     if (int code = count_call("copy")) {
         return code;
     }
-    if (inside(d.memory, dst, bytes) != (way != STETI_TO_HOST) ||
-        inside(d.memory, src, bytes) != (way != STETI_TO_DEVICE)) {
-        return fail(1, "copy: a pointer is on the wrong side, or the range leaves its block");
-    }
-    d.bytes_to_device += way == STETI_TO_DEVICE ? bytes : 0;
-    d.bytes_to_host += way == STETI_TO_HOST ? bytes : 0;
-    std::memcpy(dst, src, bytes);
-    return 0;
+    Node n;
+    n.kind = Node::copy;
+    n.dst = dst;
+    n.src = src;
+    n.bytes = bytes;
+    n.way = way;
+    return submit(n);
 }
 
 // A word of a kernel's struct that looks like an address of this process but is none of the
@@ -171,40 +179,73 @@ const Kernel kernels[] = {
 
 int launch(const steti_cuda_launch *l, void *)
 {
-    Device &d = device();
     if (int code = count_call("launch")) {
         return code;
     }
     if (l->arg_bytes != kernels[l->kernel].arg_bytes || l->shared_bytes > 48 * 1024) {
         return fail(1, "launch: wrong size of arguments or too much shared memory");
     }
-    for (size_t i = 0; i < l->arg_bytes / 8; i++) {
-        uint64_t word;
-        std::memcpy(&word, static_cast<const char *>(l->arg) + 8 * i, 8);
-        if (is_host_pointer(word)) {
+    Node n;
+    n.kind = Node::launch;
+    n.work = *l;
+    n.arg.resize((l->arg_bytes + 7) / 8);
+    std::memcpy(n.arg.data(), l->arg, l->arg_bytes);
+    return submit(n);
+}
+
+int check_clear(const Node &n)
+{
+    return inside(device().memory, n.dst, n.bytes) ? 0 : fail(1, "clear: not device memory");
+}
+
+int check_copy(const Node &n)
+{
+    Device &d = device();
+    if (inside(d.memory, n.dst, n.bytes) != (n.way != STETI_TO_HOST) ||
+        inside(d.memory, n.src, n.bytes) != (n.way != STETI_TO_DEVICE)) {
+        return fail(1, "copy: a pointer is on the wrong side, or the range leaves its block");
+    }
+    const void *host = n.way == STETI_TO_DEVICE ? n.src : n.dst;
+    if (d.capturing != nullptr && n.way != STETI_ON_DEVICE && !inside(d.pinned, host, n.bytes)) {
+        return fail(900, "in a capture: copy of host memory that is not pinned");
+    }
+    return 0;
+}
+
+int check_launch(const Node &n)
+{
+    for (size_t i = 0; i < n.arg.size(); i++) {
+        if (is_host_pointer(n.arg[i])) {
             return fail(700, "launch: word " + std::to_string(i) + " is a pointer to the host");
         }
     }
-    d.launches[l->kernel]++;
-    std::string problem =
-        run({kernels[l->kernel].run, l->arg, static_cast<int>(l->grid_x),
-             static_cast<int>(l->grid_y), static_cast<int>(l->threads), l->shared_bytes, d.order});
+    return 0;
+}
+
+int run_launch(const Node &n)
+{
+    Device &d = device();
+    d.launches[n.work.kernel]++;
+    std::string problem = run({kernels[n.work.kernel].run, n.arg.data(),
+                               static_cast<int>(n.work.grid_x), static_cast<int>(n.work.grid_y),
+                               static_cast<int>(n.work.threads), n.work.shared_bytes, d.order});
     return problem.empty() ? 0 : fail(719, problem);
 }
 
 int sync_stream(void *)
 {
-    return count_call("sync");
+    return call_outside("sync");
 }
 
-// As the real launch, but with short chunks for one row and longer ones for several.
+// As the real launch, but with long chunks for few rows and short ones for many. (A recording has
+// at least 8 rows to the host.)
 int launch_control(const steti_cuda_launch *l, void *stream)
 {
     steti_cuda_launch changed = *l;
     steti_cuda_linear_args a;
     if (l->kernel == STETI_CUDA_linear_f32_serial || l->kernel == STETI_CUDA_linear_f32_chunked) {
         std::memcpy(&a, l->arg, sizeof a);
-        a.chunk = a.n_rows > 1 ? 24 : 48;
+        a.chunk = a.n_rows > 8 ? 24 : 48;
         changed.arg = &a;
     }
     return launch(&changed, stream);
@@ -233,6 +274,56 @@ stet_status open_control(const steti_backend_options *o, steti_backend **out, st
 
 } // namespace
 
+int check(const Node &n)
+{
+    switch (n.kind) {
+    case Node::clear:
+        return check_clear(n);
+    case Node::copy:
+        return check_copy(n);
+    case Node::launch:
+        return check_launch(n);
+    default:
+        return 0;
+    }
+}
+
+int perform(const Node &n)
+{
+    Device &d = device();
+    if (int code = check(n)) {
+        return code;
+    }
+    switch (n.kind) {
+    case Node::clear:
+        std::memset(n.dst, 0, n.bytes);
+        return 0;
+    case Node::copy:
+        d.copies++;
+        d.bytes_to_device += n.way == STETI_TO_DEVICE ? n.bytes : 0;
+        d.bytes_to_host += n.way == STETI_TO_HOST ? n.bytes : 0;
+        std::memcpy(n.dst, n.src, n.bytes);
+        return 0;
+    case Node::launch:
+        return run_launch(n);
+    default:
+        return run_loop(n);
+    }
+}
+
+int submit(const Node &n)
+{
+    Device &d = device();
+    if (d.capturing == nullptr) {
+        return perform(n);
+    }
+    int code = check(n);
+    if (code == 0) {
+        d.capturing->nodes.push_back(n);
+    }
+    return code;
+}
+
 Device &device()
 {
     static Device *d = new Device; // kernels may be told of it until the process ends
@@ -247,14 +338,30 @@ bool on_device(const void *p, size_t bytes)
 size_t live()
 {
     Device &d = device();
-    return d.memory.size() + d.pinned.size() + static_cast<size_t>(d.streams);
+    return d.memory.size() + d.pinned.size() + static_cast<size_t>(d.streams) + d.graphs.size() +
+           d.execs.size();
 }
 
 const steti_cuda_runtime *runtime()
 {
-    static const steti_cuda_runtime rt = {
-        kOutOfMemory, error_text,  device_open, device_close, bind_device, mem_alloc,  mem_free,
-        pinned_alloc, pinned_free, clear,       copy,         launch,      sync_stream};
+    static const steti_cuda_runtime rt = [] {
+        steti_cuda_runtime t = {};
+        t.out_of_memory = kOutOfMemory;
+        t.error_text = error_text;
+        t.device_open = device_open;
+        t.device_close = device_close;
+        t.bind = bind_device;
+        t.mem_alloc = mem_alloc;
+        t.mem_free = mem_free;
+        t.pinned_alloc = pinned_alloc;
+        t.pinned_free = pinned_free;
+        t.clear = clear;
+        t.copy = copy;
+        t.launch = launch;
+        t.sync = sync_stream;
+        add_graph_calls(&t);
+        return t;
+    }();
     return &rt;
 }
 

@@ -2,14 +2,17 @@
 //
 // It is stricter than a device: memory has exactly the size asked for and holds NaN at first; every
 // copy must lie inside one allocation of the right side; a kernel's struct may hold no pointer to
-// the host; and any call can be made to fail.
+// the host; and any call can be made to fail. Captured work is checked when it is captured and when
+// it is done.
 #pragma once
 
 #include "fibers.h"
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
+#include <vector>
 
 extern "C" {
 #include "backend.h"
@@ -19,6 +22,8 @@ extern "C" {
 namespace stet_shim
 {
 
+struct Graph;
+
 struct Device {
     Order order = Order::ascending;
     uint64_t calls = 0;   // of functions that can fail
@@ -26,7 +31,12 @@ struct Device {
     int fail_code = 700;
     uint64_t launches[STETI_CUDA_KERNEL_COUNT] = {};
     uint64_t bytes_to_device = 0, bytes_to_host = 0;
+    uint64_t copies = 0, graph_launches = 0;
     int streams = 0;
+    Graph *capturing = nullptr; // the graph that work goes into instead of being done
+    bool spoilt = false;        // a call failed since the capture began
+    std::set<Graph *> graphs, execs;
+    std::map<uint64_t, unsigned> conditions;       // of graphs that run
     std::string problem;                           // of the last failed call
     std::map<const char *, size_t> memory, pinned; // begin -> bytes
 };
@@ -36,8 +46,12 @@ Device &device();
 // Whether [p, p + bytes) lies in one block of the device.
 bool on_device(const void *p, size_t bytes);
 
-// What is not given back yet: streams and blocks of memory.
+// What is not given back yet: streams, blocks of memory, graphs.
 size_t live();
+
+// The work in a graph or in what was made of it, in order: the names of kernels, "clear",
+// "to device", "to host", "on device", "while".
+std::vector<std::string> work_of(const void *graph_or_exec);
 
 constexpr int kOutOfMemory = 2;
 

@@ -17,12 +17,14 @@ namespace
 {
 
 bool take_on_trust = false;
+unsigned kinds = 0; // of attention that the library makes; 0: both
 
 stet_status OpenWithLibrary(const steti_backend_options *o, steti_backend **out, stet_error *err)
 {
     static const steti_cuda_tuning small_chunks = {48, 8};
     steti_cuda_sdpa_options s = stet_shim::fake_sdpa_options();
     s.unprobed = take_on_trust;
+    s.kinds = kinds != 0 ? kinds : s.kinds;
     stet_status st =
         steti_cuda_open_with(stet_shim::runtime(), o->device_index, &small_chunks, out, err);
     return st != STET_OK ? st : steti_cuda_use_sdpa(*out, &s, err);
@@ -43,10 +45,17 @@ class SdpaModel : public ::testing::TestWithParam<std::string>
         auto sources = random_sources(5, net.spec.vocab_size, 71, 20);
         auto want = greedy_alone(net, sources, 16);
         runs_alone = fake_sdpa().runs;
+        replays = stet_shim::device().graph_launches;
         auto got = decode(net, engine_options(&steti_draft_edit, 0, 4, 16), sources);
+        replays = stet_shim::device().graph_launches - replays;
         return count_differing(got, want);
     }
+    void TearDown() override
+    {
+        kinds = 0;
+    }
     uint64_t runs_alone = 0;
+    uint64_t replays = 0; // of recorded passes, in the batches of four
 };
 
 TEST_P(SdpaModel, DraftedEqualsGreedy)
@@ -57,6 +66,16 @@ TEST_P(SdpaModel, DraftedEqualsGreedy)
     EXPECT_GT(runs_alone, 50u) << "small batches too";
     EXPECT_GT(fake_sdpa().runs, runs_alone);
     EXPECT_GT(count[STETI_CUDA_sdpa_pack], packs + 50);
+    EXPECT_EQ(replays, 0u);
+}
+
+// Only the passes of the encoder are kept from being recorded.
+TEST_P(SdpaModel, TheDecoderIsRecordedBesideIt)
+{
+    kinds = 1u << STETI_ATTN_ENCODER;
+    EXPECT_EQ(Differing(Flaw::none, false), 0u);
+    EXPECT_GT(fake_sdpa().runs, runs_alone);
+    EXPECT_GT(replays, 4u);
 }
 
 TEST_P(SdpaModel, AFlawedLibraryIsSeenAndRefused)
@@ -66,6 +85,7 @@ TEST_P(SdpaModel, AFlawedLibraryIsSeenAndRefused)
         uint64_t packs = stet_shim::device().launches[STETI_CUDA_sdpa_pack];
         EXPECT_EQ(Differing(flaw, false), 0u) << static_cast<int>(flaw);
         EXPECT_EQ(stet_shim::device().launches[STETI_CUDA_sdpa_pack], packs);
+        EXPECT_GT(replays, 4u) << "as without a library";
     }
 }
 
