@@ -20,45 +20,39 @@ static void set_log(steti_log_fn fn, void *ctx, uint32_t level)
     }
 }
 
-#ifdef STETI_CUDNN
-/* The environment's word about cuDNN, see README.md. */
-static stet_status use_cudnn(struct steti_backend *b, stet_error *err)
+/* What the environment says about attention by cuDNN, see README.md; o->library is NULL where there
+ * shall be none. */
+static stet_status read_environment(struct steti_cuda_sdpa_options *o, stet_error *err)
 {
     const char *word = secure_getenv("STET_CUDNN"), *folder = secure_getenv("STET_CACHE_DIR");
-    struct steti_cuda_sdpa_options o = {.library = steti_sdpa_cudnn(),
-                                        .cache_folder =
-                                            folder != NULL && folder[0] != '\0' ? folder : NULL,
-                                        .kinds = 1u << STETI_ATTN_ENCODER};
-    if (word == NULL || word[0] == '\0' || strcmp(word, "encoder") == 0) {
-        return steti_cuda_use_sdpa(b, &o, err);
+    word = word != NULL && word[0] != '\0' ? word : "encoder";
+    memset(o, 0, sizeof *o);
+    if (strcmp(word, "off") == 0) {
+        return STET_OK;
     }
-    if (strcmp(word, "all") == 0) {
-        o.kinds |= 1u << STETI_ATTN_CROSS;
-        return steti_cuda_use_sdpa(b, &o, err);
+    if (strcmp(word, "encoder") != 0 && strcmp(word, "all") != 0) {
+        return steti_fail(err, STET_E_INVALID,
+                          "STET_CUDNN is \"%.40s\": set it to encoder, all or off", word);
     }
-    if (strcmp(word, "off") != 0) {
-        return steti_fail(err, STET_E_INVALID, "STET_CUDNN=%.40s: expected encoder, all or off",
-                          word);
-    }
-    return STET_OK;
-}
-#else
-/* The build found no headers of cuDNN. */
-static stet_status use_cudnn(struct steti_backend *b, stet_error *err)
-{
-    (void)b;
-    (void)err;
-    return STET_OK;
-}
+#ifdef STETI_CUDNN /* the build found its headers */
+    o->library = steti_sdpa_cudnn();
 #endif
+    o->cache_folder = folder != NULL && folder[0] != '\0' ? folder : NULL;
+    o->kinds = 1u << STETI_ATTN_ENCODER;
+    o->kinds |= strcmp(word, "all") == 0 ? 1u << STETI_ATTN_CROSS : 0;
+    return STET_OK;
+}
 
 static stet_status open_real(const struct steti_backend_options *o, struct steti_backend **out,
                              stet_error *err)
 {
+    struct steti_cuda_sdpa_options sdpa;
     stet_status st;
+    *out = NULL;
+    STETI_TRY(read_environment(&sdpa, err));
     STETI_TRY(steti_cuda_open_with(steti_cudart(), o->device_index, &steti_cuda_default_tuning, out,
                                    err));
-    st = use_cudnn(*out, err);
+    st = sdpa.library != NULL ? steti_cuda_use_sdpa(*out, &sdpa, err) : STET_OK;
     if (st != STET_OK) {
         table.close(*out);
         *out = NULL;

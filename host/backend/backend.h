@@ -15,7 +15,8 @@
  *  2. Attention: keys are taken by ascending position; K and V are always read back from memory. A
  *     score is scale * sum, rounded, then plus bias. Where a model computes in bf16, a backend may
  *     round q, k, v, the weights of the softmax and the result to bfloat16 (half to even), and go
- *     through keys in tiles: for all rows of a kind of attention on a device, or for none.
+ *     through keys in tiles: whether it does depends on the device, the kind of attention, the
+ *     heads and the row, and on nothing else.
  *  3. Norms and softmax: one fixed reduction tree per row.
  *  4. Argmax on float32 values: the largest value, ties to the lowest id. A NaN among the values is
  *     an error (STET_E_MODEL), never a token.

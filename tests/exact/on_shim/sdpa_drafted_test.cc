@@ -33,7 +33,8 @@ stet_status OpenWithLibrary(const steti_backend_options *o, steti_backend **out,
 class SdpaModel : public ::testing::TestWithParam<std::string>
 {
   protected:
-    // Sentences of which drafted decoding in batches of four gives other bits than greedy decoding.
+    // Sentences of which drafted decoding in batches of four gives other bits than greedy decoding,
+    // with one draft and with several.
     size_t Differing(Flaw flaw, bool trust, steti_dtype compute = STETI_BF16)
     {
         static const steti_backend_ops ops = steti_cuda_ops(OpenWithLibrary);
@@ -47,8 +48,9 @@ class SdpaModel : public ::testing::TestWithParam<std::string>
         runs_alone = fake_sdpa().runs;
         replays = stet_shim::device().graph_launches;
         auto got = decode(net, engine_options(&steti_draft_edit, 0, 4, 16), sources);
+        auto branches = decode(net, engine_options(&steti_draft_tree, 0, 4, 16), sources);
         replays = stet_shim::device().graph_launches - replays;
-        return count_differing(got, want);
+        return count_differing(got, want) + count_differing(branches, want);
     }
     void TearDown() override
     {
