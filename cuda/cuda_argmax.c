@@ -39,12 +39,11 @@ static int rows_that_fit(const struct steti_argmax_params *p, int row, int n)
     return p->adjust != NULL ? fit : n;
 }
 
-static stet_status next_group(const struct steti_argmax_params *p, int n_tiles, struct group *g,
-                              stet_error *err)
+static stet_status next_group(const struct steti_backend *b, const struct steti_argmax_params *p,
+                              int n_tiles, struct group *g, stet_error *err)
 {
     size_t best = sizeof(struct steti_cuda_best);
-    size_t most =
-        smaller(STETI_CUDA_TILE_BYTES / ((size_t)n_tiles * best), STETI_CUDA_RESULT_BYTES / best);
+    size_t most = smaller(b->tile_bytes / ((size_t)n_tiles * best), STETI_CUDA_RESULT_BYTES / best);
     if (p->logits != NULL) { /* at least one tile of all rows at once */
         most = smaller(most, STETI_CUDA_RESULT_BYTES / (STETI_CUDA_TILE * sizeof(float)));
     }
@@ -268,7 +267,7 @@ stet_status steti_cuda_argmax_op(struct steti_backend *b, const struct steti_arg
     STETI_TRY(steti_cuda_prepare_rows(b, p->table->view.type, p->x, p->n_rows, p->d, err));
     a = common_args(b, p);
     while (g.row + g.n_rows < p->n_rows) {
-        STETI_TRY(next_group(p, a.n_tiles, &g, err));
+        STETI_TRY(next_group(b, p, a.n_tiles, &g, err));
         STETI_TRY(run_group(b, p, &g, &a, err));
         if (b->making == NULL) {
             finish_group(p, &g, b->result, &bad_row, &is_nan);

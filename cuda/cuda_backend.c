@@ -60,6 +60,7 @@ stet_status steti_cuda_open_with(const struct steti_cuda_runtime *rt, int device
     b->rt = rt;
     b->device = device;
     b->tuning = *tuning;
+    b->tile_bytes = STETI_CUDA_TILE_BYTES;
     st = open_device(b, err);
     if (st != STET_OK) {
         cuda_close(b);

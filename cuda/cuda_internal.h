@@ -136,6 +136,7 @@ struct steti_backend {
     float *row_scale;                /* [max_rows] */
     struct steti_cuda_best *best;    /* [max_rows] */
     struct steti_cuda_best *tile;    /* STETI_CUDA_TILE_BYTES */
+    size_t tile_bytes;               /* as many of them are used */
     float *logits;                   /* STETI_CUDA_RESULT_BYTES */
     struct steti_recording *making;  /* ops go into it; NULL: they run */
     struct steti_recording *pending; /* its replay's results have not been looked at */

@@ -138,15 +138,16 @@ struct steti_cuda_sdpa_pack_args {
     const float *q, *k, *v;
     uint16_t *to_q, *to_k, *to_v;
     const int32_t *rows, *keys, *row_begin, *key_begin, *key_source; /* [entries] */
+    const int32_t *live;
     int64_t ld_q, ld_kv;
-    int32_t width; /* elements of a row */
-    int32_t zero;
+    int32_t n_rows, width; /* queries; elements of a row */
 };
 
 /* Rows of bfloat16 as float32. */
 struct steti_cuda_sdpa_unpack_args {
     const uint16_t *h; /* [n_rows, width] */
     float *out;
+    const int32_t *live;
     int64_t ld_out;
     int32_t n_rows, width;
 };

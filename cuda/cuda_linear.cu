@@ -159,7 +159,10 @@ DEV_KERNEL DEV_THREADS(128) steti_cuda_linear_i8_serial(struct steti_cuda_linear
     int panel = dev_block_x() * 4 + dev_thread() / DEV_WARP;
     int row = dev_block_y() * DEV_ROWS_MMA;
     int rows = dev_rows_of_block(a.live, 0, a.n_rows, row, DEV_ROWS_MMA);
-    if (rows > 0 && panel < a.part[a.n_parts - 1].panel_end) { /* the same for a warp */
+    if (rows <= 0) { /* the same for all threads of the block */
+        return;
+    }
+    if (panel < a.part[a.n_parts - 1].panel_end) { /* the same for all lanes of a warp */
         const struct steti_cuda_linear_part *p = &a.part[find_part(&a, &panel)];
         int32_t sum[DEV_TILES_MMA][4] = {};
         dev_chunk_i8(a.q + row * a.ld_q, a.ld_q, rows, dev_panel_i8(&p->w, panel), 0,
@@ -229,7 +232,10 @@ DEV_KERNEL DEV_THREADS(128) steti_cuda_linear_bf16_serial(struct steti_cuda_line
     int panel = dev_block_x() * 4 + dev_thread() / DEV_WARP;
     int row = dev_block_y() * DEV_ROWS_MMA;
     int rows = dev_rows_of_block(a.live, 0, a.n_rows, row, DEV_ROWS_MMA);
-    if (rows > 0 && panel < a.part[a.n_parts - 1].panel_end) { /* the same for a warp */
+    if (rows <= 0) { /* the same for all threads of the block */
+        return;
+    }
+    if (panel < a.part[a.n_parts - 1].panel_end) { /* the same for all lanes of a warp */
         const struct steti_cuda_linear_part *p = &a.part[find_part(&a, &panel)];
         float sum[DEV_TILES_MMA][4];
         dev_sum_bf16(a.h + row * a.ld_q, a.ld_q, rows, dev_panel_bf16(&p->w, panel),

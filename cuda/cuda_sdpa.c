@@ -121,7 +121,9 @@ static stet_status pack(struct steti_backend *b, const struct steti_attention_pa
         .key_begin = call->key_begin,
         .key_source = call->rows + 4 * STETI_SDPA_SECTION,
         .ld_q = p->ld_q,
+        .live = steti_cuda_live(b),
         .ld_kv = p->ld_kv,
+        .n_rows = c->n_rows,
         .width = p->n_heads * p->head_dim,
     };
     struct steti_cuda_launch l = {STETI_CUDA_sdpa_pack, 0, 0, 128, 0, &a, sizeof a};
@@ -140,6 +142,7 @@ static stet_status run_rows(struct steti_backend *b, const struct steti_attentio
     struct steti_sdpa_call call;
     struct steti_cuda_sdpa_unpack_args a = {
         .out = p->out + c->first * p->ld_out,
+        .live = steti_cuda_live(b),
         .ld_out = p->ld_out,
         .n_rows = c->n_rows,
         .width = width,

@@ -14,9 +14,9 @@ DEV_FN void narrow_row(const float *from, uint16_t *to, int width)
 DEV_KERNEL DEV_THREADS(128) steti_cuda_sdpa_pack(struct steti_cuda_sdpa_pack_args a)
 {
     int j = dev_block_x(), e = dev_block_y();
-    if (j < a.rows[e]) {
-        int64_t row = a.row_begin[e] / a.width + j;
-        narrow_row(a.q + row * a.ld_q, a.to_q + row * a.width, a.width);
+    int row = a.row_begin[e] / a.width + j;
+    if (j < a.rows[e] && row < dev_rows(a.live, 0, a.n_rows)) {
+        narrow_row(a.q + row * a.ld_q, a.to_q + (int64_t)row * a.width, a.width);
     }
     if (j < a.keys[e]) {
         int64_t from = ((int64_t)a.key_source[e] + j) * a.ld_kv;
@@ -29,8 +29,9 @@ DEV_KERNEL DEV_THREADS(128) steti_cuda_sdpa_pack(struct steti_cuda_sdpa_pack_arg
 /* Block x: row x. */
 DEV_KERNEL DEV_THREADS(128) steti_cuda_sdpa_unpack(struct steti_cuda_sdpa_unpack_args a)
 {
-    int64_t row = dev_block_x();
-    for (int i = dev_thread(); i < a.width; i += dev_n_threads()) {
-        a.out[row * a.ld_out + i] = dev_float((uint32_t)a.h[row * a.width + i] << 16);
+    int row = dev_block_x();
+    int n = row < dev_rows(a.live, 0, a.n_rows) ? a.width : 0;
+    for (int i = dev_thread(); i < n; i += dev_n_threads()) {
+        a.out[row * a.ld_out + i] = dev_float((uint32_t)a.h[(int64_t)row * a.width + i] << 16);
     }
 }

@@ -10,9 +10,43 @@ static const char *error_text(int code)
     return cudaGetErrorString((cudaError_t)code);
 }
 
+/* Too little memory is not the end: the next launch would report it once more. */
+static int result(cudaError_t code)
+{
+    if (code == cudaErrorMemoryAllocation) {
+        cudaGetLastError();
+    }
+    return (int)code;
+}
+
 static int attribute(int *value, enum cudaDeviceAttr what, int device)
 {
     return (int)cudaDeviceGetAttribute(value, what, device);
+}
+
+/* nvcc makes a host function for every kernel; its address stands for the kernel. */
+static const void *stub_of(enum steti_cuda_kernel kernel)
+{
+    switch (kernel) {
+#define STUB(name, args)                                                                           \
+    case STETI_CUDA_##name:                                                                        \
+        return __extension__(const void *) steti_cuda_##name;
+        STETI_CUDA_KERNEL_MAP(STUB)
+#undef STUB
+    default:
+        return NULL;
+    }
+}
+
+/* Else a kernel would be loaded at its first launch, which may be in a capture. */
+static int load_kernels(void)
+{
+    int code = 0;
+    for (int k = 0; k < STETI_CUDA_KERNEL_COUNT && code == 0; k++) {
+        struct cudaFuncAttributes unused;
+        code = (int)cudaFuncGetAttributes(&unused, stub_of((enum steti_cuda_kernel)k));
+    }
+    return code;
 }
 
 static int device_open(int device, struct steti_cuda_props *props, void **stream)
@@ -25,6 +59,7 @@ static int device_open(int device, struct steti_cuda_props *props, void **stream
     code = code == 0 ? attribute(&props->minor, cudaDevAttrComputeCapabilityMinor, device) : code;
     code = code == 0 ? attribute(&shared, cudaDevAttrMaxSharedMemoryPerBlock, device) : code;
     code = code == 0 ? (int)cudaSetDevice(device) : code;
+    code = code == 0 ? load_kernels() : code;
     code = code == 0 ? (int)cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking) : code;
     if (code != 0) {
         return code;
@@ -47,11 +82,7 @@ static int bind_device(int device)
 
 static int mem_alloc(size_t bytes, void **out)
 {
-    int code = (int)cudaMalloc(out, bytes);
-    if (code == cudaErrorMemoryAllocation) {
-        cudaGetLastError(); /* or the next launch reports it once more */
-    }
-    return code;
+    return result(cudaMalloc(out, bytes));
 }
 
 static int mem_free(void *p)
@@ -61,11 +92,7 @@ static int mem_free(void *p)
 
 static int pinned_alloc(size_t bytes, void **out)
 {
-    int code = (int)cudaMallocHost(out, bytes);
-    if (code == cudaErrorMemoryAllocation) {
-        cudaGetLastError();
-    }
-    return code;
+    return result(cudaMallocHost(out, bytes));
 }
 
 static int pinned_free(void *p)
@@ -75,7 +102,7 @@ static int pinned_free(void *p)
 
 static int clear(void *dst, size_t bytes, void *stream)
 {
-    return (int)cudaMemsetAsync(dst, 0, bytes, stream);
+    return result(cudaMemsetAsync(dst, 0, bytes, stream));
 }
 
 static int copy(void *dst, const void *src, size_t bytes, enum steti_cuda_direction way,
@@ -83,21 +110,7 @@ static int copy(void *dst, const void *src, size_t bytes, enum steti_cuda_direct
 {
     static const enum cudaMemcpyKind kinds[] = {cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost,
                                                 cudaMemcpyDeviceToDevice};
-    return (int)cudaMemcpyAsync(dst, src, bytes, kinds[way], stream);
-}
-
-/* nvcc makes a host function for every kernel; its address stands for the kernel. */
-static const void *stub_of(enum steti_cuda_kernel kernel)
-{
-    switch (kernel) {
-#define STUB(name, args)                                                                           \
-    case STETI_CUDA_##name:                                                                        \
-        return __extension__(const void *) steti_cuda_##name;
-        STETI_CUDA_KERNEL_MAP(STUB)
-#undef STUB
-    default:
-        return NULL;
-    }
+    return result(cudaMemcpyAsync(dst, src, bytes, kinds[way], stream));
 }
 
 static int launch(const struct steti_cuda_launch *l, void *stream)
@@ -109,7 +122,7 @@ static int launch(const struct steti_cuda_launch *l, void *stream)
         void *out;
     } arg = {l->arg};
     void *args[] = {arg.out};
-    return (int)cudaLaunchKernel(stub_of(l->kernel), grid, block, args, l->shared_bytes, stream);
+    return result(cudaLaunchKernel(stub_of(l->kernel), grid, block, args, l->shared_bytes, stream));
 }
 
 static int sync_stream(void *stream)
@@ -125,15 +138,6 @@ static int sync_stream(void *stream)
 static cudaGraph_t graph_of(const struct steti_cuda_graph *g)
 {
     return (cudaGraph_t)g->graph;
-}
-
-/* What does not stick would be reported once more by the next launch. */
-static int result(cudaError_t code)
-{
-    if (code == cudaErrorMemoryAllocation) {
-        cudaGetLastError();
-    }
-    return (int)code;
 }
 
 static int graph_create(struct steti_cuda_graph *g)

@@ -6,6 +6,29 @@ using stet_shim::device;
 namespace
 {
 
+stet_status RecordAndReplay(Backend *be, const steti_matrix *table, float *x)
+{
+    const steti_backend_ops *ops = be->ops;
+    int32_t ids[] = {1, 0}, out_id[2];
+    steti_embed_params e = {2, 16, table, ids, nullptr, nullptr, 1.0f, x};
+    steti_argmax_params g = {2,       16,      x,      table,   nullptr, 1.0f,
+                             nullptr, nullptr, out_id, nullptr, nullptr};
+    steti_recording *r = nullptr;
+    stet_error why = NewError(), *err = &be->err;
+    STETI_TRY(ops->record_begin(be->b, 2, err));
+    stet_status st = ops->embed(be->b, &e, err);
+    st = st != STET_OK ? st : ops->argmax(be->b, &g, err);
+    stet_status ended = ops->record_end(be->b, &r, st == STET_OK ? err : &why);
+    st = st != STET_OK ? st : ended;
+    EXPECT_EQ(r == nullptr, st != STET_OK);
+    for (int n = 1; st == STET_OK && n <= 2; n++) {
+        st = ops->replay(be->b, r, n, err);
+    }
+    st = st != STET_OK ? st : ops->sync(be->b, err);
+    ops->free_recording(be->b, r);
+    return st;
+}
+
 /* Everything that the engine does with a backend; *b stays open for the caller to look at. */
 stet_status WholeLife(Backend *be)
 {
@@ -52,7 +75,7 @@ stet_status WholeLife(Backend *be)
             step(ops->linear(be->b, &l, &be->err)) && step(ops->attention(be->b, &a, &be->err)) &&
             step(ops->argmax(be->b, &g, &be->err)) && step(ops->copy(be->b, y, x, 64, &be->err)) &&
             step(ops->download(be->b, host, y, sizeof host, &be->err)) &&
-            step(ops->sync(be->b, &be->err));
+            step(ops->sync(be->b, &be->err)) && step(RecordAndReplay(be, m[0], fx));
     }
     ops->mem_free(be->b, x);
     ops->mem_free(be->b, y);
@@ -116,7 +139,8 @@ TEST(Failures, EveryCallOfTheRuntimeMayFail)
             ASSERT_EQ(after.live_count, before.live_count) << "call " << n;
         }
         EXPECT_GT(n_device, 40);
-        EXPECT_EQ(n_nomem, code == 700 ? 0 : 9) << "3 pinned, ring, 2 matrices, 2 blocks, scratch";
+        EXPECT_EQ(n_nomem, code == 700 ? 0 : 9 + 18)
+            << "3 pinned, ring, 2 matrices, 2 blocks, scratch; 18 calls that make a recording";
     }
 }
 
@@ -137,7 +161,7 @@ TEST(Failures, EveryAllocationOfTheHostMayFail)
         ASSERT_EQ(after.live_count, before.live_count) << "allocation " << n;
         ASSERT_EQ(stet_shim::live(), 0u) << "allocation " << n;
     }
-    EXPECT_EQ(failures, 6) << "the context, scratch, and two for each matrix";
+    EXPECT_EQ(failures, 7) << "the context, scratch, a recording, and two for each matrix";
 }
 
 TEST(Failures, OpsAllocateNothing)
