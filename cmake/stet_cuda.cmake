@@ -26,3 +26,20 @@ elseif(STET_CUDA)
       "CMAKE_CUDA_COMPILER")
   endif()
 endif()
+
+# Sets STET_CUDNN_INCLUDE: the folder of cuDNN's headers, where they have what cuda/sdpa_cudnn.c needs.
+if(STET_CUDA_BUILD)
+  include(CheckCSourceCompiles)
+  find_path(STET_CUDNN_INCLUDE cudnn_backend.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  if(STET_CUDNN_INCLUDE)
+    set(CMAKE_REQUIRED_INCLUDES ${STET_CUDNN_INCLUDE} ${CUDAToolkit_INCLUDE_DIRS})
+    check_c_source_compiles("#include <cudnn_backend.h>
+      int main(void) { return CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR + CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP < 0; }"
+      STET_CUDNN_FITS)
+    unset(CMAKE_REQUIRED_INCLUDES)
+  endif()
+  if(NOT STET_CUDNN_FITS)
+    unset(STET_CUDNN_INCLUDE CACHE)
+    message(STATUS "cuDNN: not used, no headers of version 9.19 or newer were found")
+  endif()
+endif()

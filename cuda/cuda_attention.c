@@ -1,5 +1,6 @@
 /* cuda_attention.c - see cuda_attention.cu. */
 #include "cuda_internal.h"
+#include "cuda_sdpa.h"
 
 #define MOST_WARPS 4
 
@@ -35,8 +36,8 @@ static stet_status stage_rows(struct steti_backend *b, const struct steti_attent
     return STET_OK;
 }
 
-stet_status steti_cuda_attention_op(struct steti_backend *b, const struct steti_attention_params *p,
-                                    stet_error *err)
+stet_status steti_cuda_own_attention(struct steti_backend *b,
+                                     const struct steti_attention_params *p, stet_error *err)
 {
     struct steti_cuda_attention_args a = {
         .q = p->q,
@@ -57,11 +58,6 @@ stet_status steti_cuda_attention_op(struct steti_backend *b, const struct steti_
     };
     struct steti_cuda_launch l = {STETI_CUDA_attention, 0, 1, 0, 0, &a, sizeof a};
     size_t warps, warp_bytes;
-    STETI_TRY(steti_cuda_check_attention(b, p, err));
-    if (p->n_rows == 0) {
-        return STET_OK;
-    }
-    STETI_TRY(steti_cuda_ready(b, err));
     STETI_TRY(stage_rows(b, p, &a, err));
     a.ld_scores = most_keys(b, p);
     warp_bytes = (size_t)a.ld_scores * sizeof(float);
@@ -71,4 +67,16 @@ stet_status steti_cuda_attention_op(struct steti_backend *b, const struct steti_
     l.shared_bytes = warps * warp_bytes;
     l.grid_x = (unsigned)steti_cuda_blocks((int64_t)p->n_rows * p->n_heads, (int64_t)warps);
     return steti_cuda_run(b, l, err);
+}
+
+stet_status steti_cuda_attention_op(struct steti_backend *b, const struct steti_attention_params *p,
+                                    stet_error *err)
+{
+    STETI_TRY(steti_cuda_check_attention(b, p, err));
+    if (p->n_rows == 0) {
+        return STET_OK;
+    }
+    STETI_TRY(steti_cuda_ready(b, err));
+    return steti_cuda_sdpa_takes(b, p) ? steti_cuda_sdpa_op(b, p, err)
+                                       : steti_cuda_own_attention(b, p, err);
 }

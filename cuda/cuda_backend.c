@@ -5,6 +5,7 @@
 #include "alloc.h"
 #include "cuda_blas.h"
 #include "cuda_internal.h"
+#include "cuda_sdpa.h"
 
 const struct steti_cuda_tuning steti_cuda_default_tuning = {
     .chunk = STETI_CUDA_CHUNK,
@@ -27,6 +28,7 @@ static void cuda_close(struct steti_backend *b)
         b->rt->sync(b->stream);
     }
     steti_cuda_library_close(b);
+    steti_cuda_free_sdpa(b);
     steti_cuda_drop_scratch(b, b->scratch);
     b->rt->mem_free(b->ring.device);
     b->rt->pinned_free(b->ring.host);

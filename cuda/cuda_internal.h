@@ -66,6 +66,8 @@ struct steti_cuda_tuning {
 /* Goes up when the own kernels get other bits: what was found out about the old ones is void. */
 #define STETI_CUDA_NUMERICS 1
 
+struct steti_cuda_sdpa; /* cuda_sdpa.h */
+
 /* What reserve made. Recordings point into it: it is freed with the last one that does. `pinned`
  * and `rows` are twins, laid out by each recording on its own: they hold what one replay brings to
  * the device, in front, and `pinned` what it brings back. */
@@ -149,6 +151,7 @@ struct steti_backend {
     int8_t *q;
     uint16_t *h;
     int64_t ld_q;
+    size_t row_bytes;             /* of this memory */
     float *row_scale;             /* [max_rows] */
     struct steti_cuda_best *best; /* [max_rows] */
     struct steti_cuda_best *tile; /* STETI_CUDA_TILE_BYTES */
@@ -166,6 +169,7 @@ struct steti_backend {
     } library;
     struct steti_recording *making;  /* ops go into it; NULL: they run */
     struct steti_recording *pending; /* its replay's results have not been looked at */
+    struct steti_cuda_sdpa *sdpa;    /* attention by a library, or NULL */
 };
 
 /* Opens device number `device` of a runtime; what open does with the real one and

@@ -26,6 +26,8 @@
     XX(epilogue, steti_cuda_epilogue_args)                                                         \
     XX(differ, steti_cuda_differ_args)                                                             \
     XX(attention, steti_cuda_attention_args)                                                       \
+    XX(sdpa_pack, steti_cuda_sdpa_pack_args)                                                       \
+    XX(sdpa_unpack, steti_cuda_sdpa_unpack_args)                                                   \
     XX(argmax_f32, steti_cuda_argmax_args)                                                         \
     XX(argmax_i8, steti_cuda_argmax_args)                                                          \
     XX(argmax_bf16, steti_cuda_argmax_args)                                                        \
@@ -148,6 +150,26 @@ struct steti_cuda_attention_args {
     int32_t n_rows, n_heads, head_dim, ld_bias, bias_zero;
     int32_t ld_scores; /* floats of shared memory that a warp has */
     int32_t zero;
+};
+
+/* Queries, keys and values of the entries of a batch, rounded to bfloat16, one behind the other
+ * (sdpa.h). Queries are taken in order, keys of entry e from memory row key_source[e] on. */
+struct steti_cuda_sdpa_pack_args {
+    const float *q, *k, *v;
+    uint16_t *to_q, *to_k, *to_v;
+    const int32_t *rows, *keys, *row_begin, *key_begin, *key_source; /* [entries] */
+    const int32_t *live;
+    int64_t ld_q, ld_kv;
+    int32_t n_rows, width; /* queries; elements of a row */
+};
+
+/* Rows of bfloat16 as float32. */
+struct steti_cuda_sdpa_unpack_args {
+    const uint16_t *h; /* [n_rows, width] */
+    float *out;
+    const int32_t *live;
+    int64_t ld_out;
+    int32_t n_rows, width;
 };
 
 /* Best value of a stretch of the vocabulary and the sum of exp(value - best). */

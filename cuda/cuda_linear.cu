@@ -42,16 +42,6 @@ DEV_KERNEL DEV_THREADS(128) steti_cuda_quantize(struct steti_cuda_quantize_args 
     }
 }
 
-/* Bits of v rounded to bfloat16. */
-DEV_FN uint16_t narrow_value(float v)
-{
-    uint32_t bits = dev_bits(v);
-    if ((bits & 0x7fffffffu) > DEV_INFINITY_BITS) {
-        return (uint16_t)(bits >> 16 | 0x40u); /* a NaN stays one */
-    }
-    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
-}
-
 /* Block x: row x. */
 DEV_KERNEL DEV_THREADS(128) steti_cuda_narrow(struct steti_cuda_narrow_args a)
 {
@@ -60,7 +50,7 @@ DEV_KERNEL DEV_THREADS(128) steti_cuda_narrow(struct steti_cuda_narrow_args a)
     const float *x = a.x + (int64_t)row * a.n_in;
     int n = row < dev_rows(a.live, 0, a.n_rows) ? padded : 0;
     for (int i = dev_thread(); i < n; i += dev_n_threads()) {
-        a.h[row * a.ld_h + i] = i < a.n_in ? narrow_value(x[i]) : (uint16_t)0;
+        a.h[row * a.ld_h + i] = i < a.n_in ? dev_narrow(x[i]) : (uint16_t)0;
     }
 }
 

@@ -2,6 +2,8 @@
 #include "alloc.h"
 #include "arena.h"
 #include "cuda_blas.h"
+#include "cuda_internal.h"
+#include "cuda_sdpa.h"
 
 static int larger(int a, int b)
 {
@@ -17,9 +19,11 @@ struct layout {
 
 static struct layout plan_scratch(const struct steti_backend *b, const struct steti_limits *l)
 {
-    size_t rows = (size_t)l->max_rows;
+    size_t rows = (size_t)l->max_rows, least;
     struct layout s = {.ld_q = ((size_t)l->max_in + 63) / 64 * 64};
-    s.q = steti_arena_cost(rows * s.ld_q * sizeof(uint16_t));
+    least = steti_cuda_sdpa_bytes(b, s.ld_q, l->max_keys);
+    s.q = rows * s.ld_q * sizeof(uint16_t);
+    s.q = steti_arena_cost(s.q > least ? s.q : least);
     s.row_scale = steti_arena_cost(rows * sizeof(float));
     s.best = steti_arena_cost(rows * sizeof(struct steti_cuda_best));
     s.tile = STETI_CUDA_TILE_BYTES;
@@ -89,6 +93,7 @@ static void place_scratch(struct steti_backend *b, const struct layout *l)
     b->q = (int8_t *)p;
     b->h = (uint16_t *)(void *)p;
     b->ld_q = (int64_t)l->ld_q;
+    b->row_bytes = l->q;
     p += l->q;
     b->row_scale = (float *)(void *)p;
     p += l->row_scale;

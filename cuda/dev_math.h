@@ -109,4 +109,14 @@ DEV_FN void dev_finish(const struct steti_cuda_linear_part *p, int row, int colu
     p->out[to * p->ld_out + column] = v;
 }
 
+/* Bits of v rounded to bfloat16, ties to even. */
+DEV_FN uint16_t dev_narrow(float v)
+{
+    uint32_t bits = dev_bits(v);
+    if ((bits & 0x7fffffffu) > DEV_INFINITY_BITS) {
+        return (uint16_t)(bits >> 16 | 0x40u); /* a NaN stays one */
+    }
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
 #endif

@@ -1,18 +1,13 @@
 #include "plugin.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "cuda_internal.h"
+#include "cuda_sdpa.h"
 #include "log.h"
 
-static stet_status open_real(const struct steti_backend_options *o, struct steti_backend **out,
-                             stet_error *err)
-{
-    struct steti_cuda_tuning tuning = steti_cuda_default_tuning;
-    tuning.blas = steti_blas_cublaslt();
-    tuning.cache_folder = secure_getenv("STET_CACHE_DIR");
-    return steti_cuda_open_with(steti_cudart(), o->device_index, &tuning, out, err);
-}
+static struct steti_backend_ops table;
 
 /* The plug-in has its own copy of host/base. Only the first call counts: contexts that were opened
  * after it may be writing lines. */
@@ -25,7 +20,47 @@ static void set_log(steti_log_fn fn, void *ctx, uint32_t level)
     }
 }
 
-static struct steti_backend_ops table;
+/* What the environment says about attention by cuDNN, see README.md; o->library is NULL where there
+ * shall be none. */
+static stet_status read_environment(struct steti_cuda_sdpa_options *o, stet_error *err)
+{
+    const char *word = secure_getenv("STET_CUDNN"), *folder = secure_getenv("STET_CACHE_DIR");
+    word = word != NULL && word[0] != '\0' ? word : "encoder";
+    memset(o, 0, sizeof *o);
+    o->cache_folder = folder != NULL && folder[0] != '\0' ? folder : NULL;
+    if (strcmp(word, "off") == 0) {
+        return STET_OK;
+    }
+    if (strcmp(word, "encoder") != 0 && strcmp(word, "all") != 0) {
+        return steti_fail(err, STET_E_INVALID,
+                          "STET_CUDNN is \"%.40s\": set it to encoder, all or off", word);
+    }
+#ifdef STETI_CUDNN /* the build found its headers */
+    o->library = steti_sdpa_cudnn();
+#endif
+    o->kinds = 1u << STETI_ATTN_ENCODER;
+    o->kinds |= strcmp(word, "all") == 0 ? 1u << STETI_ATTN_CROSS : 0;
+    return STET_OK;
+}
+
+static stet_status open_real(const struct steti_backend_options *o, struct steti_backend **out,
+                             stet_error *err)
+{
+    struct steti_cuda_tuning tuning = steti_cuda_default_tuning;
+    struct steti_cuda_sdpa_options sdpa;
+    stet_status st;
+    *out = NULL;
+    STETI_TRY(read_environment(&sdpa, err));
+    tuning.blas = steti_blas_cublaslt();
+    tuning.cache_folder = sdpa.cache_folder;
+    STETI_TRY(steti_cuda_open_with(steti_cudart(), o->device_index, &tuning, out, err));
+    st = sdpa.library != NULL ? steti_cuda_use_sdpa(*out, &sdpa, err) : STET_OK;
+    if (st != STET_OK) {
+        table.close(*out);
+        *out = NULL;
+    }
+    return st;
+}
 
 /* Before any thread of the program can ask for it. */
 __attribute__((constructor)) static void fill_table(void)

@@ -125,7 +125,8 @@ static stet_status run_attention(const struct pass *p, const float *k, const flo
                                         .tail_begin = tails ? s->tail : NULL,
                                         .tail_count = tails ? s->tail_count : NULL,
                                         .out = s->attn,
-                                        .ld_out = inner(p)};
+                                        .ld_out = inner(p),
+                                        .compute = s->model->compute};
     set_bias(p, &ap);
     return s->ops->attention(s->backend, &ap, err);
 }

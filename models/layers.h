@@ -44,6 +44,7 @@ struct steti_model {
     struct steti_spec spec;
     const struct steti_backend_ops *ops;
     struct steti_backend *backend;
+    enum steti_dtype compute; /* what matrices were packed for */
     int max_positions;
     /* embeddings [vocab, d]: of sources, and of outputs, which mostly is the same */
     const struct steti_matrix *table, *dec_table;

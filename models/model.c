@@ -72,6 +72,7 @@ stet_status steti_model_open(const struct steti_spec *spec, const struct steti_w
     m->spec = *spec;
     m->ops = o->ops;
     m->backend = o->backend;
+    m->compute = o->compute;
     m->max_positions = spec->max_positions;
     if (o->max_positions > 0 && o->max_positions < m->max_positions) {
         m->max_positions = o->max_positions;

@@ -60,6 +60,7 @@ enum steti_pass { STETI_PASS_ENCODE, STETI_PASS_DECODE, STETI_PASS_SCORES };
 struct steti_bucket {
     struct steti_recording *recording; /* NULL: none was made */
     int has_no_memory;                 /* nor will be: its passes run op by op */
+    int called_off;                    /* how often an op could not be recorded; twice: as above */
 };
 
 struct steti_session {

@@ -51,11 +51,12 @@ stet_status steti_replay_pass(struct steti_session *s, enum steti_pass kind, int
     int i = steti_bucket_of(n_rows, s->limits.max_rows);
     struct steti_bucket *b = &s->buckets[kind][i];
     *done = 0;
-    if (b->recording == NULL && !b->has_no_memory) {
+    if (b->recording == NULL && !b->has_no_memory && b->called_off < 2) {
         stet_status st =
             record(s, kind, steti_bucket_rows(i, s->limits.max_rows), &b->recording, err);
         b->has_no_memory = st == STET_E_NOMEM;
-        if (st != STET_OK && st != STET_E_NOMEM) {
+        b->called_off += st == STET_E_CANCELLED;
+        if (st != STET_OK && st != STET_E_NOMEM && st != STET_E_CANCELLED) {
             return st;
         }
     }

@@ -12,7 +12,9 @@
 
 /* Runs the pass over the first n_rows rows of the session's own arrays: ids, pos, and what
  * plan_encode or plan_decode fill; results in out_ids and out_logprob after sync. *done is 0 where
- * there is no memory for a recording: nothing was run then, and the bucket is not tried again. */
+ * there is no memory for a recording, or an op of the pass cannot be recorded: nothing was run
+ * then. The bucket is not tried again; in the second case once, since that may have been decided
+ * since. */
 stet_status steti_replay_pass(struct steti_session *s, enum steti_pass kind, int n_rows, int *done,
                               stet_error *err);
 

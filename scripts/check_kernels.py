@@ -38,6 +38,8 @@ BUDGETS = {
     "epilogue": (128, 56, 0),
     "differ": (128, 40, 0),
     "attention": (128, 88, 0),
+    "sdpa_pack": (128, 40, 0),
+    "sdpa_unpack": (128, 40, 0),
     "argmax_f32": (256, 64, 0),
     "argmax_i8": (256, 72, 0),
     "argmax_bf16": (256, 96, 0),

@@ -48,15 +48,16 @@ PROGRAMS = ["host/cli", "host/http"]
 # Header -> the only files that may include it (besides its own folder, tests/ and perf/).
 ONLY_IN = {
     "cpu_backend.h": ["host/api/backends.c"],
-    "dlfcn.h": ["host/backend/plugin_load.c", "cuda/blas_cublaslt.c"],
+    "dlfcn.h": ["host/backend/plugin_load.c", "cuda/blas_cublaslt.c", "cuda/sdpa_cudnn.c"],
     "jansson.h": ["host/base/json.c"],
 }
 CUDA_HEADER = re.compile(r"^(cuda|cublas|cudnn|cufft|curand|cusparse|nvrtc|nvtx|nccl"
                          r"|(.*/)?cuda\.h|cuComplex|nvml|nvJitLink|nvToolsExt|crt/|thrust/|cutlass/|cute/"
                          r"|cooperative_groups|mma\.h|cub/)")
-# The only host files that see CUDA's headers: those with calls of CUDA's libraries behind a table. Kernels get what
-# they need from nvcc.
-CUDA_HOST_FILES = ["cuda/runtime_cudart.c", "cuda/blas_cublaslt.c"]
+# The only host files that see headers of CUDA and its libraries, a group for each table of real calls; kernels get
+# what they need from nvcc. A header stands for the files that include it.
+CUDA_HOST_FILES = ["cuda/runtime_cudart.c", "cuda/blas_cublaslt.c", "cuda/sdpa_cudnn.h"]
+PRIVATE_HEADERS = {"sdpa_cudnn.h": ["cuda/sdpa_cudnn.c", "cuda/sdpa_cudnn_plan.c"]}
 # The files of a model folder have the names that other software gave them.
 MODEL_FOLDER = re.compile(r"^models/stet-[^/]+/")
 # Names that may occur in several folders.
@@ -101,6 +102,8 @@ def include_problem(path, layer, header, where, quoted):
         if path not in CUDA_HOST_FILES:
             return f"includes the CUDA header {header}; only {', '.join(CUDA_HOST_FILES)} may"
     name = os.path.basename(header)
+    if path not in PRIVATE_HEADERS.get(name, [path]):
+        return f"includes {header}; only {', '.join(PRIVATE_HEADERS[name])} may"
     if layer in LOOSE:
         if where and layer_of(where) in LOOSE and layer_of(where) != layer:
             return f"includes {where}; {layer}/ may not see {layer_of(where)}/"
@@ -190,6 +193,11 @@ SELF_TEST = [
     ("tests/one/own_test.cc", '#include "cuda_thing.h"\n', None),
     ("cuda/cuda_op.c", "#include <cuda_runtime_api.h>\n", "only cuda/runtime_cudart.c, "),
     ("cuda/kernel.cu", "#include <cuda_bf16.h>\n", "only cuda/runtime_cudart.c, "),
+    ("cuda/sdpa_cudnn.h", "#include <cudnn_backend.h>\n", None),
+    ("cuda/sdpa_cudnn_plan.c", '#include "sdpa_cudnn.h"\n', None),
+    ("cuda/cuda_attend.c", '#include "sdpa_cudnn.h"\n', "only cuda/sdpa_cudnn.c, cuda/sdpa_cudnn_plan.c may"),
+    ("tests/one/sdpa_test.cc", '#include "sdpa_cudnn.h"\n', "only cuda/sdpa_cudnn.c, cuda/sdpa_cudnn_plan.c may"),
+    ("cuda/sdpa_cudnn.c", "#include <dlfcn.h>\n", None),
     ("host/engine/dev.c", '#include "cuda_thing.h"\n', "host/engine may include"),
     ("host/kv/lost.c", '#include "nowhere.h"\n', "not in the tree"),
     ("host/weights/js.c", "#include <jansson.h>\n", "only host/base/json.c may"),

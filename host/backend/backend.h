@@ -13,7 +13,10 @@
  *     weight_scale) + bias. bf16: activations are rounded to bfloat16 (half to even), sums are
  *     float32.
  *  2. Attention: keys are taken by ascending position; K and V are always read back from memory. A
- *     score is scale * sum, rounded, then plus bias.
+ *     score is scale * sum, rounded, then plus bias. Where a model computes in bf16, a backend may
+ *     round q, k, v, the weights of the softmax and the result to bfloat16 (half to even), and go
+ *     through keys in tiles: whether it does depends on the device, the kind of attention, the
+ *     heads and the row, and on nothing else.
  *  3. Norms and softmax: one fixed reduction tree per row.
  *  4. Argmax on float32 values: the largest value, ties to the lowest id. A NaN among the values is
  *     an error (STET_E_MODEL), never a token.
@@ -123,6 +126,7 @@ struct steti_attention_params {
     const float *bias;        /* [n_heads, ld_bias] by distance, or NULL: none */
     int ld_bias, bias_zero;   /* values of a head; which of them is for distance 0 */
     const int32_t *query_pos; /* host [n_rows]; only read where there is a bias */
+    enum steti_dtype compute; /* the type that the model's matrices were packed for */
 };
 
 /* Changes one value of one row before the largest is looked for. factor > 0: a positive value is
@@ -192,6 +196,8 @@ struct steti_backend; /* an open context; defined by each backend */
  *  - everything else in the parameter structs is taken as it is: backend memory and matrices must
  *    live as long as the recording, the parameter structs and `parts` need not;
  *  - argmax may be called once, without adjustments and without logits;
+ *  - an op that the backend must see at every call gives STET_E_CANCELLED: its pass is to be called
+ *    op by op. It may change its mind once, with its first call outside a recording;
  *  - no other function of the table may be called but caps, close and scratch_bytes
  *    (STET_E_INVALID).
  *
@@ -260,6 +266,10 @@ struct steti_backend_ops {
 
     /* Waits for all ops; reports the first failure. Host outputs of argmax are valid after it. */
     stet_status (*sync)(struct steti_backend *b, stet_error *err);
+
+    /* (optional) Where messages go (log.h), told to a plug-in by who loads it, before it opens
+     * anything. Only the first call counts. */
+    void (*set_log)(steti_log_fn fn, void *ctx, uint32_t level);
 
     /* (optional) Recordings, see struct steti_recording: all four or none of them.
      *

@@ -156,9 +156,9 @@ TEST_P(OpTest, BiasesOutOfTheTableAreRefused)
     Backend be(GetParam(), 1);
     int32_t begin = 0, count = 3, pos = 2;
     float *m = be.Up(std::vector<float>(64));
-    steti_attention_params p = {1,       1, 8,      STETI_ATTN_CROSS, 1.0f,    m,       8, m,
-                                m,       8, &begin, &count,           nullptr, nullptr, m, 8,
-                                nullptr, 0, 0,      nullptr};
+    steti_attention_params p = {1,       1, 8,      STETI_ATTN_CROSS, 1.0f,     m,       8, m,
+                                m,       8, &begin, &count,           nullptr,  nullptr, m, 8,
+                                nullptr, 0, 0,      nullptr,          STETI_F32};
     p.bias = m;
     p.ld_bias = 5;
     p.bias_zero = 2;
@@ -310,8 +310,8 @@ TEST_P(OpTest, BadTailsAreRefused)
     int32_t begin = 0, count = 2, tail = 4, n_tail = 2;
     float *m = be.Up(std::vector<float>(64));
     steti_attention_params p = {
-        1,      1,      8,     STETI_ATTN_CAUSAL, 1.0f, m, 8,       m, m, 8,
-        &begin, &count, &tail, &n_tail,           m,    8, nullptr, 0, 0, nullptr};
+        1,       1, 8, STETI_ATTN_CAUSAL, 1.0f, m, 8,       m,        m, 8, &begin, &count, &tail,
+        &n_tail, m, 8, nullptr,           0,    0, nullptr, STETI_F32};
     be.Reserve(1, 8, 4);
     EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_OK) << be.err.message;
     n_tail = 3;
@@ -338,9 +338,9 @@ TEST_P(OpTest, LimitsAndBadArguments)
     Backend be(GetParam(), 1);
     int32_t begin = 0, count = 4;
     float *m = be.Up(std::vector<float>(64));
-    steti_attention_params p = {1,       1, 8,      STETI_ATTN_CROSS, 1.0f,    m,       8, m,
-                                m,       8, &begin, &count,           nullptr, nullptr, m, 8,
-                                nullptr, 0, 0,      nullptr};
+    steti_attention_params p = {1,       1, 8,      STETI_ATTN_CROSS, 1.0f,     m,       8, m,
+                                m,       8, &begin, &count,           nullptr,  nullptr, m, 8,
+                                nullptr, 0, 0,      nullptr,          STETI_F32};
     be.Reserve(1, 8, 3);
     EXPECT_EQ(be.ops->attention(be.b, &p, &be.err), STET_E_INVALID) << "4 keys, 3 reserved";
     count = 0;

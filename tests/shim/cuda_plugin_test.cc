@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <string>
 
 extern "C" {
@@ -26,6 +27,10 @@ TEST(Plugin, LoadsAndSaysWhetherThereIsADevice)
     steti_backend *b = nullptr;
     stet_error err = {};
     err.struct_size = sizeof err;
+    setenv("STET_CUDNN", "sometimes", 1);
+    EXPECT_EQ(ops->open(&o, &b, &err), STET_E_INVALID);
+    EXPECT_STREQ(err.message, "STET_CUDNN is \"sometimes\": set it to encoder, all or off");
+    setenv("STET_CUDNN", "all", 1);
     if (ops->open(&o, &b, &err) != STET_OK) {
         EXPECT_EQ(b, nullptr);
         EXPECT_NE(std::string(err.message).find("device cuda:0: opening the device: "),

@@ -26,6 +26,12 @@ const steti_backend_ops *__wrap_steti_cpu_backend(void);
 namespace
 {
 
+// What a library is used for, and why not, is told in the plug-in's log.
+void print_line(void *, int32_t, const char *component, const char *line, size_t len)
+{
+    std::fprintf(stderr, "%s: %.*s\n", component, static_cast<int>(len), line);
+}
+
 const steti_backend_ops *plugin(const char *path)
 {
     void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -34,7 +40,11 @@ const steti_backend_ops *plugin(const char *path)
         std::fprintf(stderr, "STET_CUDA_DEVICE: %s\n", dlerror());
         std::exit(2);
     }
-    return reinterpret_cast<const steti_backend_ops *(*)()>(entry)();
+    auto ops = reinterpret_cast<const steti_backend_ops *(*)()>(entry)();
+    if (ops->set_log != nullptr) {
+        ops->set_log(print_line, nullptr, STET_LOG_INFO);
+    }
+    return ops;
 }
 
 const steti_backend_ops *shim()
