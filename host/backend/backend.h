@@ -286,9 +286,6 @@ struct steti_backend_ops {
     void (*free_recording)(struct steti_backend *b, struct steti_recording *r);
     stet_status (*replay)(struct steti_backend *b, struct steti_recording *r, int n_rows,
                           stet_error *err);
-    /* (optional) Where messages go (log.h), told to a plug-in by who loads it, before it opens
-     * anything. Only the first call counts. */
-    void (*set_log)(steti_log_fn fn, void *ctx, uint32_t level);
 };
 
 #endif

@@ -6,6 +6,10 @@
 
 #include <vector>
 
+extern "C" {
+#include "blas.h"
+}
+
 namespace stet_shim
 {
 

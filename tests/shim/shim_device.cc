@@ -3,6 +3,10 @@
 #include <cstdlib>
 #include <cstring>
 
+extern "C" {
+#include "cuda_internal.h"
+}
+
 namespace stet_shim
 {
 

@@ -17,9 +17,10 @@
 
 extern "C" {
 #include "backend.h"
-#include "cuda_internal.h"
 #include "runtime.h"
 }
+
+struct steti_cuda_tuning; // cuda_internal.h, which cannot stand beside another backend's
 
 namespace stet_shim
 {

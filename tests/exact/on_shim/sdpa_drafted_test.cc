@@ -21,7 +21,7 @@ unsigned kinds = 0; // of attention that the library makes; 0: both
 
 stet_status OpenWithLibrary(const steti_backend_options *o, steti_backend **out, stet_error *err)
 {
-    static const steti_cuda_tuning small_chunks = {48, 8};
+    static const steti_cuda_tuning small_chunks = stet_shim::chunks(48, 8);
     steti_cuda_sdpa_options s = stet_shim::fake_sdpa_options();
     s.unprobed = take_on_trust;
     s.kinds = kinds != 0 ? kinds : s.kinds;
