@@ -126,7 +126,7 @@ static stet_status examine_devices(struct report *r, stet_error *err)
         struct steti_backend_caps caps;
         struct steti_device d;
         stet_status st;
-        o.device_index = strcmp(names[i], "cpu") == 0 ? 0 : r->options.device_index;
+        o.device_index = strcmp(names[i], "cpu") == 0 ? 0 : r->options.devices.index[0];
         st = steti_device_open(names[i], &o, &d, err);
         if (st == STET_E_NOMEM) {
             return st;
@@ -145,8 +145,7 @@ static stet_status examine_devices(struct report *r, stet_error *err)
 /* What an engine on this device would be called and reserve. */
 static stet_status examine_engine(struct report *r, const stet_model *m)
 {
-    struct steti_backend_options bo = {.threads = api_threads(&r->options),
-                                       .device_index = r->options.device_index};
+    struct steti_backend_options bo = api_device_options(m, 0);
     struct steti_backend *b = NULL;
     struct steti_backend_caps caps;
     struct api_plan plan;
@@ -172,14 +171,12 @@ static stet_status examine_engine(struct report *r, const stet_model *m)
 static void examine_loading(struct report *r)
 {
     stet_model *m = NULL;
-    struct steti_backend_caps caps;
     r->status = api_model_open(r->path, &r->options, &m, &r->error);
     if (r->status != STET_OK) {
         add_problem(r, r->error.message);
         return;
     }
-    m->ops->caps(m->backend, &caps);
-    r->weight_bytes = caps.weight_bytes;
+    r->weight_bytes = api_model_weight_bytes(m);
     r->status = examine_engine(r, m);
     if (r->status != STET_OK) {
         add_problem(r, r->error.message);

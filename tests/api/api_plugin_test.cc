@@ -161,10 +161,13 @@ TEST(ApiPluginIndex, ReachesThePlugin)
 
 TEST(ApiPluginIndex, WrongValues)
 {
-    for (const char *value : {"256", "-1", "x", "", "0,1"}) {
-        EXPECT_TRUE(holds(message_of_load(on("cuda", value), STET_E_INVALID), "from 0 to 255"));
+    for (const char *value : {"256", "-1", "x", "", "0,", ",0", "0,0", "1-0", "0-", "0-1,1", "0-64",
+                              "all,0", "0 ,1", "99999999999", "0-256"}) {
+        EXPECT_TRUE(holds(message_of_load(on("cuda", value), STET_E_INVALID), "0 to 255")) << value;
     }
-    EXPECT_TRUE(holds(message_of_load(on("cpu", "1"), STET_E_INVALID), "device_index"));
+    for (const char *value : {"1", "0,2", "1,0", "0-1,3"}) {
+        EXPECT_TRUE(holds(message_of_load(on("cpu", value), STET_E_INVALID), "device_index"));
+    }
     EXPECT_TRUE(holds(message_of_load({{"device_index", "1"}}, STET_E_INVALID), "device cuda"))
         << "the default is the processor";
     EXPECT_TRUE(holds(message_of_load({{"device", "tpu"}}, STET_E_INVALID), "cpu, cuda or auto"));
