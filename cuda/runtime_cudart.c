@@ -1,5 +1,5 @@
-/* runtime_cudart.c - the CUDA runtime behind runtime.h. The only host file that sees CUDA's
- * headers. */
+/* runtime_cudart.c - the CUDA runtime behind runtime.h. No other host file but nccl_real.c sees
+ * CUDA's headers. */
 #include <cuda_runtime_api.h>
 #include <stdio.h>
 
@@ -117,6 +117,18 @@ static int sync_stream(void *stream)
     return (int)cudaStreamSynchronize(stream);
 }
 
+static int device_count(int *out)
+{
+    return (int)cudaGetDeviceCount(out);
+}
+
+/* Through the host where the devices do not reach each other. */
+static int copy_peer(void *dst, int dst_device, const void *src, int src_device, size_t bytes,
+                     void *stream)
+{
+    return (int)cudaMemcpyPeerAsync(dst, dst_device, src, src_device, bytes, stream);
+}
+
 const struct steti_cuda_runtime *steti_cudart(void)
 {
     static const struct steti_cuda_runtime rt = {
@@ -133,6 +145,8 @@ const struct steti_cuda_runtime *steti_cudart(void)
         .copy = copy,
         .launch = launch,
         .sync = sync_stream,
+        .device_count = device_count,
+        .copy_peer = copy_peer,
     };
     return &rt;
 }

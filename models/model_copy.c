@@ -65,14 +65,11 @@ static stet_status new_copy(const struct steti_model *from, struct steti_backend
     if (m == NULL) {
         return steti_fail_nomem(err, "a model", sizeof *m);
     }
-    m->spec = from->spec;
-    m->ops = from->ops;
+    *m = *from; /* what points to weights is set by move_pointers */
     m->backend = backend;
-    m->max_positions = from->max_positions;
-    m->rel_bias[0] = from->rel_bias[0];
-    m->rel_bias[1] = from->rel_bias[1];
     m->is_copy = 1;
-    m->vector_bytes = from->vector_bytes;
+    m->n_packed = m->cap_packed = 0;
+    m->n_vectors = m->cap_vectors = 0;
     m->enc = steti_calloc((size_t)m->spec.enc_layers, sizeof *m->enc);
     m->dec = steti_calloc((size_t)m->spec.dec_layers, sizeof *m->dec);
     m->packed = steti_calloc(from->n_packed + 1, sizeof *m->packed);

@@ -48,14 +48,15 @@ PROGRAMS = ["host/cli", "host/http"]
 # Header -> the only files that may include it (besides its own folder, tests/ and perf/).
 ONLY_IN = {
     "cpu_backend.h": ["host/api/backends.c"],
-    "dlfcn.h": ["host/backend/plugin_load.c"],
+    "dlfcn.h": ["host/backend/plugin_load.c", "cuda/nccl_real.c"],
+    "nccl.h": ["cuda/nccl_real.c"],
     "jansson.h": ["host/base/json.c"],
 }
 CUDA_HEADER = re.compile(r"^(cuda|cublas|cudnn|cufft|curand|cusparse|nvrtc|nvtx|nccl"
                          r"|(.*/)?cuda\.h|cuComplex|nvml|nvJitLink|nvToolsExt|crt/|thrust/|cutlass/|cute/"
                          r"|cooperative_groups|mma\.h|cub/)")
-# The only host file that sees CUDA's headers; kernels get what they need from nvcc.
-CUDA_HOST_FILE = "cuda/runtime_cudart.c"
+# The only host files that see CUDA's and NCCL's headers; kernels get what they need from nvcc.
+CUDA_HOST_FILES = ["cuda/runtime_cudart.c", "cuda/nccl_real.c"]
 # The files of a model folder have the names that other software gave them.
 MODEL_FOLDER = re.compile(r"^models/stet-[^/]+/")
 # Names that may occur in several folders.
@@ -97,8 +98,8 @@ def include_problem(path, layer, header, where, quoted):
     if CUDA_HEADER.match(header) and where is None:
         if layer != "cuda":
             return f"includes the CUDA header {header}; only cuda/ may"
-        if path != CUDA_HOST_FILE:
-            return f"includes the CUDA header {header}; only {CUDA_HOST_FILE} may"
+        if path not in CUDA_HOST_FILES:
+            return f"includes the CUDA header {header}; only {' and '.join(CUDA_HOST_FILES)} may"
     name = os.path.basename(header)
     if layer in LOOSE:
         if where and layer_of(where) in LOOSE and layer_of(where) != layer:
@@ -178,14 +179,16 @@ SELF_TEST = [
     ("models/gpu.c", "#include <cuda_runtime.h>\n", "only cuda/ may"),
     ("tests/one/gpu_test.cc", "#include <cublasLt.h>\n", "only cuda/ may"),
     ("host/backend/plugin_load.c", "#include <dlfcn.h>\n", None),
-    ("host/api/backends_too.c", "#include <dlfcn.h>\n", "only host/backend/plugin_load.c may"),
+    ("host/api/backends_too.c", "#include <dlfcn.h>\n", "only host/backend/plugin_load.c, cuda/nccl_real.c may"),
+    ("cuda/nccl_real.c", "#include <dlfcn.h>\n#include <nccl.h>\n", None),
+    ("cuda/cuda_peer.c", "#include <nccl.h>\n", "only cuda/runtime_cudart.c and cuda/nccl_real.c may"),
     ("host/api/driver.c", "#include <nvml.h>\n", "only cuda/ may"),
     ("host/backend/vendor.h", "#include <x86_64-linux/cuda.h>\n", "only cuda/ may"),
     ("cuda/runtime_cudart.c", "#include <cuda_runtime_api.h>\n", None),
     ("cuda/cuda_thing.h", "\n", None),
     ("tests/one/own_test.cc", '#include "cuda_thing.h"\n', None),
-    ("cuda/cuda_op.c", "#include <cuda_runtime_api.h>\n", "only cuda/runtime_cudart.c may"),
-    ("cuda/kernel.cu", "#include <cuda_bf16.h>\n", "only cuda/runtime_cudart.c may"),
+    ("cuda/cuda_op.c", "#include <cuda_runtime_api.h>\n", "only cuda/runtime_cudart.c and"),
+    ("cuda/kernel.cu", "#include <cuda_bf16.h>\n", "only cuda/runtime_cudart.c and"),
     ("host/engine/dev.c", '#include "cuda_thing.h"\n', "host/engine may include"),
     ("host/kv/lost.c", '#include "nowhere.h"\n', "not in the tree"),
     ("host/weights/js.c", "#include <jansson.h>\n", "only host/base/json.c may"),

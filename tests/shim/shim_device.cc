@@ -248,8 +248,9 @@ size_t live()
 const steti_cuda_runtime *runtime()
 {
     static const steti_cuda_runtime rt = {
-        kOutOfMemory, error_text,  device_open, device_close, bind_device, mem_alloc,  mem_free,
-        pinned_alloc, pinned_free, clear,       copy,         launch,      sync_stream};
+        kOutOfMemory, error_text,   device_open, device_close, bind_device, mem_alloc,
+        mem_free,     pinned_alloc, pinned_free, clear,        copy,        launch,
+        sync_stream,  nullptr,      nullptr}; // there is one device: many_shims.h has several
     return &rt;
 }
 
