@@ -275,7 +275,7 @@ void stet_engine_destroy(stet_engine *engine)
 /* A driver that has no request left may still have to put the last event into its queue. */
 static int is_drained(const stet_engine *g)
 {
-    return g->admission.requests == 0 && !engine_is_driving(g);
+    return g->admission.requests == 0 && g->n_driving == 0;
 }
 
 stet_status stet_engine_drain(stet_engine *engine, uint64_t deadline_ns, stet_error *err)

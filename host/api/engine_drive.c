@@ -74,13 +74,17 @@ static int must_go_on(const struct api_lane *l, const struct api_batch *batch)
 void engine_drive(struct api_lane *l, const struct api_batch *batch)
 {
     stet_engine *g = l->engine;
-    l->driving_since = now();
+    if (g->n_driving++ == 0) {
+        g->driving_since = now();
+    }
     l->is_driving = 1;
     do {
         step(l);
     } while (must_go_on(l, batch));
     l->is_driving = 0;
-    g->totals.total_ns += now() - l->driving_since;
+    if (--g->n_driving == 0) {
+        g->totals.total_ns += now() - g->driving_since;
+    }
     pthread_cond_broadcast(&g->changed);
     engine_wake(l);
 }
@@ -97,16 +101,6 @@ void engine_wake(struct api_lane *l)
 int engine_is_free(const stet_engine *g)
 {
     return g->n_lanes == 1 && !g->lanes[0].is_driving;
-}
-
-int engine_is_driving(const stet_engine *g)
-{
-    for (int i = 0; i < g->n_lanes; i++) {
-        if (g->lanes[i].is_driving) {
-            return 1;
-        }
-    }
-    return 0;
 }
 
 void *engine_thread(void *lane)

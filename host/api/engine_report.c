@@ -72,9 +72,6 @@ static void add_lane(stet_stats *t, const struct api_lane *l)
 {
     /* What was running when the driver last said so may be completed by now. */
     size_t running = l->running < l->live ? l->running : l->live;
-    if (l->is_driving) {
-        t->total_ns += steti_now(steti_clock_system()) - l->driving_since;
-    }
     t->running += running;
     t->waiting += l->live - running;
     t->encode_ns += l->times.encode_ns;
@@ -93,6 +90,9 @@ stet_status stet_engine_stats(stet_engine *engine, stet_stats *out)
     pthread_mutex_lock(&engine->lock);
     now = engine->totals;
     now.memory_bytes = engine->memory_bytes;
+    if (engine->n_driving > 0) {
+        now.total_ns += steti_now(steti_clock_system()) - engine->driving_since;
+    }
     for (int i = 0; i < engine->n_lanes; i++) {
         add_lane(&now, &engine->lanes[i]);
     }

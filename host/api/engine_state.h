@@ -86,7 +86,6 @@ struct api_lane {
     size_t running; /* of these, with a sentence that had its turn */
     int n_cancels;  /* since the driver last looked */
     int is_driving;
-    uint64_t driving_since;
     struct steti_engine_times times;
     char message[sizeof((stet_device_state *)0)->message]; /* why the device is lost */
 
@@ -122,8 +121,10 @@ struct stet_engine {
     struct steti_admission admission;
     struct api_request *requests; /* [queue_size] */
     int free_list;
-    size_t live; /* requests in lanes */
-    int callers; /* calls in progress */
+    size_t live;            /* requests in lanes */
+    int callers;            /* calls in progress */
+    int n_driving;          /* lanes that are driven */
+    uint64_t driving_since; /* that any is */
     int is_draining;
     int is_closing; /* destroy waits for calls in progress; those that begin now are too late */
     int is_stopping;
@@ -201,9 +202,8 @@ void engine_publish(struct api_lane *l);
 void *engine_thread(void *lane);
 /* With the lock held: wakes who shall drive, now that there is work or nobody drives. */
 void engine_wake(struct api_lane *l);
-/* With the lock held: whether a blocking call may drive, and whether any lane is driven. */
+/* With the lock held: whether a blocking call may drive. */
 int engine_is_free(const stet_engine *g);
-int engine_is_driving(const stet_engine *g);
 
 /* A call in progress, which destroy waits for. STET_E_FORKED: not in this process. */
 stet_status engine_enter(stet_engine *g, stet_error *err);

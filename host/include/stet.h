@@ -599,8 +599,8 @@ STET_API int64_t stet_result_sentences(const stet_result *result, stet_sentence 
                                        size_t sentence_size, size_t first, size_t cap);
 
 /* Counts and times. Of one request (stet_result_stats) or of everything an engine did
- * (stet_engine_stats). An engine on several devices tells the sums, times included. What a device
- * did for requests that it failed to end is not in counts of tokens, rows and passes. */
+ * (stet_engine_stats). An engine on several devices tells their sums, also of times but total_ns.
+ * What a device did for requests that it failed to end is in none of tokens, rows and passes. */
 typedef struct stet_stats {
     uint32_t struct_size;
     uint32_t reserved;
