@@ -16,10 +16,11 @@ namespace stet_test
 {
 
 struct FakeDevice {
-    int fail_at = 0;         // from this argmax on everything fails; 0: never
-    int32_t deadly = -1;     // a row of this token as well
-    bool is_lost = false;    //
-    int calls = 0, rows = 0; // of argmax; of embed
+    int fail_at = 0;      // from this argmax on everything fails; 0: never
+    int32_t deadly = -1;  // a row of this token as well
+    bool is_lost = false; //
+    int calls = 0;        // of argmax
+    int waits = 0;        // calls that are held
 };
 
 struct FakeDevices {
@@ -28,7 +29,7 @@ struct FakeDevices {
     std::condition_variable changed;
     std::map<const steti_backend *, int> index;
     FakeDevice list[count];
-    bool is_held = false; // nothing is embedded as long as this is set
+    bool is_held = false; // nothing is embedded as long as this is set, but by lost ones
 };
 
 inline FakeDevices &fake_devices()
@@ -52,6 +53,14 @@ inline void hold_fake_devices(bool is_held)
     FakeDevices &d = fake_devices();
     std::lock_guard<std::mutex> guard(d.lock);
     d.is_held = is_held;
+    d.changed.notify_all();
+}
+
+inline void lose_fake_device(int i)
+{
+    FakeDevices &d = fake_devices();
+    std::lock_guard<std::mutex> guard(d.lock);
+    d.list[i].is_lost = true;
     d.changed.notify_all();
 }
 
@@ -91,11 +100,14 @@ inline const steti_backend_ops *fake_ops()
         {
             FakeDevices &d = fake_devices();
             std::unique_lock<std::mutex> guard(d.lock);
-            d.changed.wait(guard, [&d] { return !d.is_held; });
             FakeDevice *one = fake_of(b);
+            if (one != nullptr) {
+                one->waits++;
+                d.changed.wait(guard, [&d, one] { return !d.is_held || one->is_lost; });
+                one->waits--;
+            }
             for (int r = 0; one != nullptr && r < p->n_rows; r++) {
                 one->is_lost |= p->ids[r] == one->deadly;
-                one->rows++;
             }
             if (one != nullptr && one->is_lost) {
                 return fake_failure(one, err);
