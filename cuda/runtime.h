@@ -1,6 +1,7 @@
 /* runtime.h - what the backend asks of the CUDA runtime, as a table of functions.
  *
- * runtime_cudart.c fills it with the real calls and is the only host file that sees a CUDA header.
+ * runtime_cudart.c fills it with the real calls; no other host file but nccl_real.c sees a CUDA
+ * header.
  * Tests fill it with a device made of fibers, which checks every pointer, and make single calls
  * fail.
  *
@@ -90,6 +91,11 @@ struct steti_cuda_runtime {
     int (*event_destroy)(void *event);
     int (*event_record)(void *event, void *stream);
     int (*event_elapsed)(float *ms, void *begin, void *end);
+
+    int (*device_count)(int *out);
+    /* From a device's memory to another's, on a stream of the latter. */
+    int (*copy_peer)(void *dst, int dst_device, const void *src, int src_device, size_t bytes,
+                     void *stream);
 };
 
 /* The real one. */

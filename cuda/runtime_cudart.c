@@ -276,6 +276,18 @@ static int exec_free(void *exec)
     return exec != NULL ? (int)cudaGraphExecDestroy((cudaGraphExec_t)exec) : 0;
 }
 
+static int device_count(int *out)
+{
+    return (int)cudaGetDeviceCount(out);
+}
+
+/* Through the host where the devices do not reach each other. */
+static int copy_peer(void *dst, int dst_device, const void *src, int src_device, size_t bytes,
+                     void *stream)
+{
+    return (int)cudaMemcpyPeerAsync(dst, dst_device, src, src_device, bytes, stream);
+}
+
 const struct steti_cuda_runtime *steti_cudart(void)
 {
     static const struct steti_cuda_runtime rt = {
@@ -306,6 +318,8 @@ const struct steti_cuda_runtime *steti_cudart(void)
         .exec_create = exec_create,
         .exec_launch = exec_launch,
         .exec_free = exec_free,
+        .device_count = device_count,
+        .copy_peer = copy_peer,
     };
     return &rt;
 }

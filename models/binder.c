@@ -117,7 +117,8 @@ stet_status bind_upload(struct steti_model *m, const float *host, size_t n, floa
     STETI_TRY(st);
     STETI_TRY(m->ops->mem_alloc(m->backend, n * sizeof(float), &mem, err));
     m->vector_bytes += n * sizeof(float);
-    m->vectors[m->n_vectors++] = mem;
+    m->vectors[m->n_vectors].data = mem;
+    m->vectors[m->n_vectors++].n = n;
     *out = mem;
     return m->ops->upload(m->backend, mem, host, n * sizeof(float), err);
 }

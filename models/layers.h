@@ -40,6 +40,12 @@ struct packed {
     struct steti_matrix *matrix;
 };
 
+/* A block of the backend's memory. */
+struct vector {
+    float *data;
+    size_t n;
+};
+
 struct steti_model {
     struct steti_spec spec;
     const struct steti_backend_ops *ops;
@@ -60,8 +66,9 @@ struct steti_model {
     const float *head_bias; /* [vocab] or NULL; -infinity for tokens that are never chosen */
     struct packed *packed;
     size_t n_packed, cap_packed;
-    float **vectors; /* backend blocks owned */
+    struct vector *vectors; /* owned */
     size_t n_vectors, cap_vectors, vector_bytes;
+    int is_copy; /* rel_bias is another model's */
 };
 
 /* The ops of a pass over n_rows rows, without sync. Host arrays that are not given are the

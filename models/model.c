@@ -102,10 +102,12 @@ void steti_model_close(struct steti_model *m)
         m->ops->free_matrix(m->backend, m->packed[i].matrix);
     }
     for (size_t i = 0; i < m->n_vectors; i++) {
-        m->ops->mem_free(m->backend, m->vectors[i]);
+        m->ops->mem_free(m->backend, m->vectors[i].data);
     }
-    steti_free(m->rel_bias[0]);
-    steti_free(m->rel_bias[1]);
+    if (!m->is_copy) {
+        steti_free(m->rel_bias[0]);
+        steti_free(m->rel_bias[1]);
+    }
     steti_free(m->packed);
     steti_free(m->vectors);
     steti_free(m->enc);

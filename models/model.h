@@ -38,6 +38,17 @@ stet_status steti_model_open(const struct steti_spec *spec, const struct steti_w
                              const char *folder, const struct steti_model_options *o,
                              struct steti_model **out, stet_error *err);
 void steti_model_close(struct steti_model *m); /* NULL is legal */
+
+#define STETI_MODEL_MAX_COPIES 255
+struct steti_model_copies {
+    struct steti_peers *peers; /* of the model's context and these, in this order */
+    struct steti_backend *backends[STETI_MODEL_MAX_COPIES];
+    int n; /* may be 0: then what the peers have is only gone through */
+};
+/* The same model in other contexts: out[0 .. n), with the weights copied from device to device.
+ * They are to be closed before `m`. On failure there are none. */
+stet_status steti_model_copy(const struct steti_model *m, const struct steti_model_copies *to,
+                             struct steti_model **out, stet_error *err);
 const struct steti_spec *steti_model_spec(const struct steti_model *m);
 int steti_model_max_positions(const struct steti_model *m);
 /* Memory of the backend that it holds besides matrices. */

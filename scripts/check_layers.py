@@ -48,7 +48,8 @@ PROGRAMS = ["host/cli", "host/http"]
 # Header -> the only files that may include it (besides its own folder, tests/ and perf/).
 ONLY_IN = {
     "cpu_backend.h": ["host/api/backends.c"],
-    "dlfcn.h": ["host/backend/plugin_load.c", "cuda/blas_cublaslt.c", "cuda/sdpa_cudnn.c"],
+    "dlfcn.h": ["host/backend/plugin_load.c", "cuda/blas_cublaslt.c", "cuda/nccl_real.c", "cuda/sdpa_cudnn.c"],
+    "nccl.h": ["cuda/nccl_real.c"],
     "jansson.h": ["host/base/json.c"],
 }
 CUDA_HEADER = re.compile(r"^(cuda|cublas|cudnn|cufft|curand|cusparse|nvrtc|nvtx|nccl"
@@ -56,7 +57,7 @@ CUDA_HEADER = re.compile(r"^(cuda|cublas|cudnn|cufft|curand|cusparse|nvrtc|nvtx|
                          r"|cooperative_groups|mma\.h|cub/)")
 # The only host files that see headers of CUDA and its libraries, a group for each table of real calls; kernels get
 # what they need from nvcc. A header stands for the files that include it.
-CUDA_HOST_FILES = ["cuda/runtime_cudart.c", "cuda/blas_cublaslt.c", "cuda/sdpa_cudnn.h"]
+CUDA_HOST_FILES = ["cuda/runtime_cudart.c", "cuda/blas_cublaslt.c", "cuda/nccl_real.c", "cuda/sdpa_cudnn.h"]
 PRIVATE_HEADERS = {"sdpa_cudnn.h": ["cuda/sdpa_cudnn.c", "cuda/sdpa_cudnn_plan.c"]}
 # The files of a model folder have the names that other software gave them.
 MODEL_FOLDER = re.compile(r"^models/stet-[^/]+/")
@@ -185,6 +186,8 @@ SELF_TEST = [
     ("host/api/backends_too.c", "#include <dlfcn.h>\n", "only host/backend/plugin_load.c, "),
     ("cuda/cuda_loads.c", "#include <dlfcn.h>\n", "only host/backend/plugin_load.c, "),
     ("cuda/blas_cublaslt.c", "#include <cublasLt.h>\n#include <dlfcn.h>\n", None),
+    ("cuda/nccl_real.c", "#include <dlfcn.h>\n#include <nccl.h>\n", None),
+    ("cuda/cuda_peer.c", "#include <nccl.h>\n", "only cuda/runtime_cudart.c, "),
     ("cuda/cuda_multiplies.c", "#include <cublasLt.h>\n", "only cuda/runtime_cudart.c, "),
     ("host/api/driver.c", "#include <nvml.h>\n", "only cuda/ may"),
     ("host/backend/vendor.h", "#include <x86_64-linux/cuda.h>\n", "only cuda/ may"),

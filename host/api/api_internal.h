@@ -15,16 +15,24 @@
 #include "sentences.h"
 #include "tokenizer.h"
 
+/* The weights on another device than the first. */
+struct api_replica {
+    struct steti_backend *backend;
+    struct steti_model *net;
+};
+
 struct stet_model {
     _Atomic uint32_t refs;
     struct api_options options;
     const struct steti_backend_ops *ops;
-    struct steti_backend *backend; /* packed the weights, runs nothing */
+    struct steti_backend *backend; /* of the first device: packed the weights, runs nothing */
     struct steti_tokenizer *tokenizer;
     struct piece_table pieces;
     struct steti_folder_settings settings;
-    struct steti_model *net;
-    size_t bytes; /* that it holds */
+    struct steti_model *net;      /* on the first device */
+    struct api_replica *replicas; /* [n_replicas] of the other devices, or 0: they see `net` */
+    int n_replicas;
+    size_t bytes; /* that it holds, on all devices */
 };
 
 struct api_sentence {
@@ -62,15 +70,21 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
                            stet_error *err);
 void api_model_close(stet_model *m);
 
+/* Devices are numbers 0 .. options.devices.n - 1. The weights that device i sees; and how an
+ * engine opens it: the threads are shared out. */
+const struct steti_model *api_model_net(const stet_model *m, int i);
+struct steti_backend_options api_device_options(const stet_model *m, int i);
+size_t api_model_weight_bytes(const stet_model *m); /* on all devices */
+
 /* The engine that follows from the options, the model and the device. */
 struct api_plan {
     struct steti_engine_options engine;
     struct steti_around around; /* what engine.around points to */
-    size_t bytes;               /* that it reserves, the requests' texts and results not counted */
+    size_t bytes; /* that it reserves on all devices, requests' texts and results not counted */
 };
 
-/* Fills in what the options leave open and checks lengths and memory_limit. STET_E_INVALID,
- * STET_E_NOMEM. */
+/* Fills in what the options leave open and checks lengths and memory_limit; `backend` is the
+ * context of the first device. STET_E_INVALID, STET_E_NOMEM. */
 stet_status api_plan_engine(const stet_model *m, struct api_options *o,
                             const struct steti_backend *backend, struct api_plan *plan,
                             stet_error *err);
@@ -92,6 +106,8 @@ void api_copy_report(const struct steti_buf *b, char *buf, size_t cap, size_t *n
 /* ---- Results (result.c, result_build.c) ---- */
 
 void result_free_contents(stet_result *r);
+/* Forgets the sentences that were added; its source stays. */
+void result_restart(stet_result *r);
 
 /* These three may be called again after STET_E_NOMEM.
  *

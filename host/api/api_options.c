@@ -17,6 +17,7 @@ void api_options_defaults(struct api_options *o)
 {
     memset(o, 0, sizeof *o);
     memcpy(o->device, "cpu", 4);
+    o->devices.n = 1;
     o->stored = STETI_I8;
     o->draft = &steti_draft_edit;
     o->draft_window = STETI_WINDOW_AUTO;
@@ -80,7 +81,8 @@ static stet_status set_device(struct api_options *o, const char *key, const char
 static stet_status set_device_index(struct api_options *o, const char *key, const char *value,
                                     stet_error *err)
 {
-    return parse_int(key, value, 0, API_MAX_DEVICE_INDEX, &o->device_index, err);
+    (void)key;
+    return device_list_parse(value, &o->devices, err);
 }
 
 static stet_status set_compute(struct api_options *o, const char *key, const char *value,
@@ -437,11 +439,11 @@ stet_status api_options_parse(const stet_option *list, size_t n, int scopes, str
     if (o->prompt != NULL && o->task != NULL) {
         return steti_fail(err, STET_E_INVALID, "options prompt and task: use one of them");
     }
-    if (o->device_index > 0 && strcmp(o->device, "cpu") == 0) {
+    if (strcmp(o->device, "cpu") == 0 && device_list_stray(&o->devices) >= 0) {
         return steti_fail(err, STET_E_INVALID,
-                          "option device_index: \"%d\" is not possible with device cpu, use 0 or "
-                          "device cuda",
-                          o->device_index);
+                          "option device_index: \"%d\" is not possible with device cpu, use 0, for "
+                          "several engines 0-1, 0-2 and so on, or device cuda",
+                          device_list_stray(&o->devices));
     }
     return scopes & API_SCOPE_ENGINE ? resolve_batch(o, err) : STET_OK;
 }

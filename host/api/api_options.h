@@ -2,6 +2,7 @@
 #ifndef STETI_API_OPTIONS_H
 #define STETI_API_OPTIONS_H
 
+#include "device_list.h"
 #include "draft.h"
 #include "folder_settings.h"
 #include "status.h"
@@ -12,7 +13,6 @@
 #define API_LEAST_ROOM 8 /* tokens: least max_input_length, and what a prompt must leave of it */
 #define API_MAX_BATCH_TOKENS 65536
 #define API_MAX_QUEUE (1 << 20)
-#define API_MAX_DEVICE_INDEX 255
 
 enum api_scope {
     API_SCOPE_MODEL = 1,
@@ -24,7 +24,7 @@ enum api_compute { API_COMPUTE_AUTO, API_COMPUTE_F32, API_COMPUTE_I8 };
 
 struct api_options {
     char device[16]; /* "auto", "cpu", "cuda"; of a loaded model what it is on */
-    int device_index;
+    struct api_device_list devices;
     int compute; /* enum api_compute */
     int stored;  /* enum steti_dtype: of a folder that is written */
     int threads; /* 0 = choose */

@@ -79,8 +79,8 @@ static void run_batch(stet_engine *g, struct api_batch *b, struct feed *f)
     hand_in(g, b, f);
     while (f->next < f->n || b->pending > 0) {
         b->refill = f->next < f->n ? b->pending / 2 : 0;
-        if (!g->is_driving && g->live > 0) {
-            engine_drive(g, b);
+        if (engine_is_free(g) && g->live > 0) {
+            engine_drive(&g->lanes[0], b);
         } else if (g->live > 0) {
             pthread_cond_wait(&g->changed, &g->lock);
         } else {

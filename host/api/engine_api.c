@@ -58,14 +58,19 @@ static stet_status resolve_folder(const stet_model *m, struct api_options *o, st
 }
 
 /* For tokenizing and aligning one sentence at a time. */
-static size_t working_bytes(const struct api_options *o)
+size_t engine_working_bytes(const struct api_options *o)
 {
     return WORKING_BYTES + WORKING_BYTES_A_TOKEN * ((size_t)o->max_input + (size_t)o->max_output);
 }
 
+static size_t all_working_bytes(const stet_model *m, const struct api_options *o)
+{
+    return engine_working_bytes(o) * (size_t)m->options.devices.n;
+}
+
 size_t api_least_memory(const stet_model *m, const struct api_options *o, size_t engine)
 {
-    return m->bytes + engine + working_bytes(o) + LEAST_REQUEST_BYTES;
+    return m->bytes + engine + all_working_bytes(m, o) + LEAST_REQUEST_BYTES;
 }
 
 static stet_status check_memory(const stet_model *m, const struct api_options *o, size_t engine,
@@ -77,7 +82,7 @@ static stet_status check_memory(const stet_model *m, const struct api_options *o
                           "memory_limit is %zu bytes, but %zu are needed (model %zu, engine %zu, "
                           "requests at least %u); lower batch_size, queue_size, max_input_length "
                           "or max_decoding_length",
-                          o->memory_limit, total, m->bytes, engine + working_bytes(o),
+                          o->memory_limit, total, m->bytes, engine + all_working_bytes(m, o),
                           LEAST_REQUEST_BYTES);
     }
     return STET_OK;
@@ -110,39 +115,25 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
             "batch_size %d with these lengths needs more memory than can be addressed",
             o->batch_size);
     }
+    /* The first device has as many threads as any, so nowhere is more scratch. */
     plan->bytes += steti_engine_scratch_bytes(m->net, backend, &plan->engine);
-    plan->bytes += BLOCKS_BYTES + BLOCKS_BYTES_A_THREAD * (size_t)api_threads(&m->options);
-    plan->bytes += engine_slots_bytes(o) + engine_prompt_bytes(o) +
-                   (size_t)o->queue_size * sizeof(struct api_request) +
-                   steti_sched_bytes(o->queue_size, o->batch_size) + sizeof(stet_engine);
+    plan->bytes += BLOCKS_BYTES + BLOCKS_BYTES_A_THREAD * (size_t)api_device_options(m, 0).threads;
+    plan->bytes += lane_slots_bytes(o) + lane_prompt_bytes(o) +
+                   steti_sched_bytes(o->queue_size, o->batch_size) + sizeof(struct api_lane) +
+                   sizeof(struct steti_share);
+    plan->bytes *= (size_t)m->options.devices.n;
+    plan->bytes += engine_prompt_bytes(o) + (size_t)o->queue_size * sizeof(struct api_request) +
+                   sizeof(stet_engine);
     return check_memory(m, o, plan->bytes, err);
 }
 
-static stet_status open_core(stet_engine *g, stet_error *err)
+static stet_status open_lanes(stet_engine *g, stet_error *err)
 {
-    struct steti_backend_options bo = {.threads = api_threads(&g->model->options),
-                                       .device_index = g->model->options.device_index};
     struct api_plan plan;
-    STETI_TRY(g->model->ops->open(&bo, &g->backend, err));
-    STETI_TRY(api_plan_engine(g->model, &g->options, g->backend, &plan, err));
+    STETI_TRY(engine_lanes_open(g, &plan, err));
     g->reserved_bytes = plan.bytes;
     g->options.source_language = g->options.target_language = NULL; /* the caller's strings */
-    return steti_engine_open(g->model->net, g->backend, &plan.engine, &g->core, err);
-}
-
-static stet_status open_scheduler(stet_engine *g, stet_error *err)
-{
-    struct steti_backend_caps caps;
-    struct steti_sched_options o = {.max_requests = g->options.queue_size,
-                                    .n_slots = g->options.batch_size,
-                                    .encode_rows = steti_engine_encode_rows(g->core),
-                                    .max_tokens = g->options.batch_tokens,
-                                    .clock = steti_clock_system(),
-                                    .ops = &engine_work_ops,
-                                    .ctx = g};
-    g->model->ops->caps(g->backend, &caps);
-    o.encode_worth = caps.row_tile;
-    return steti_sched_open(&o, &g->sched, err);
+    return STET_OK;
 }
 
 static stet_status open_table(stet_engine *g, stet_error *err)
@@ -155,13 +146,11 @@ static stet_status open_table(stet_engine *g, stet_error *err)
     for (size_t i = 0; i < n; i++) {
         g->requests[i].next = i + 1 < n ? (int)i + 1 : -1;
     }
-    g->inbox_first = -1;
-    g->inbox_last = -1;
     g->admission =
         (struct steti_admission){.max_requests = n,
                                  .max_tokens = (uint64_t)g->options.queue_tokens,
                                  .max_delay_ns = (uint64_t)g->options.queue_delay_ms * 1000000u,
-                                 .ns_per_token = steti_sched_ns_per_token(g->sched)};
+                                 .ns_per_token = steti_share_ns_per_token(g->shares, g->n_lanes)};
     return STET_OK;
 }
 
@@ -178,42 +167,31 @@ static stet_status open_budget(stet_engine *g, int64_t balance_before, stet_erro
     g->reserved_bytes = g->reserved_bytes > g->memory_bytes ? g->reserved_bytes : g->memory_bytes;
     STETI_TRY(check_memory(g->model, &g->options, g->reserved_bytes, err));
     if (limit != 0) {
-        g->working_bytes = working_bytes(&g->options);
-        budget_set_limit(g->budget, limit - g->model->bytes - g->reserved_bytes - g->working_bytes);
+        g->working_bytes = engine_working_bytes(&g->options);
+        budget_set_limit(g->budget, limit - g->model->bytes - g->reserved_bytes -
+                                        all_working_bytes(g->model, &g->options));
     }
     return STET_OK;
 }
 
 static stet_status open_engine(stet_engine *g, int64_t balance_before, stet_error *err)
 {
-    int rc;
-    STETI_TRY(open_core(g, err));
-    STETI_TRY(open_scheduler(g, err));
+    STETI_TRY(open_lanes(g, err));
     STETI_TRY(open_table(g, err));
-    STETI_TRY(engine_slots_open(g, err));
     STETI_TRY(engine_prompt_open(g, err));
     STETI_TRY(open_budget(g, balance_before, err));
-    rc = steti_thread_start(&g->thread, engine_thread, g);
-    if (rc != 0) {
-        return steti_fail(err, STET_E_NOMEM, "the engine's thread cannot be started: %s",
-                          strerror(rc));
-    }
-    g->has_thread = 1;
-    return STET_OK;
+    return engine_lanes_start(g, err);
 }
 
 static void close_engine(stet_engine *g)
 {
-    engine_prompt_close(g);
-    engine_slots_close(g);
-    steti_sched_close(g->sched);
-    steti_engine_close(g->core);
-    g->model->ops->close(g->backend);
+    engine_lanes_stop(g);
+    engine_lanes_close(g);
+    steti_free(g->prompt);
     stet_model_release(g->model);
     budget_release(g->budget);
     steti_free(g->requests);
     pthread_cond_destroy(&g->changed);
-    pthread_cond_destroy(&g->work);
     pthread_mutex_destroy(&g->lock);
     steti_free(g);
 }
@@ -221,7 +199,6 @@ static void close_engine(stet_engine *g)
 static int init_locks(stet_engine *g)
 {
     int rc = pthread_mutex_init(&g->lock, NULL);
-    rc = rc == 0 ? steti_cond_init(&g->work) : rc;
     return rc == 0 ? steti_cond_init(&g->changed) : rc;
 }
 
@@ -291,17 +268,14 @@ void stet_engine_destroy(stet_engine *engine)
     while (engine->callers > 0) {
         pthread_cond_wait(&engine->changed, &engine->lock);
     }
-    engine->is_stopping = 1;
-    pthread_cond_signal(&engine->work);
     pthread_mutex_unlock(&engine->lock);
-    pthread_join(engine->thread, NULL);
     close_engine(engine);
 }
 
 /* A driver that has no request left may still have to put the last event into its queue. */
 static int is_drained(const stet_engine *g)
 {
-    return g->admission.requests == 0 && !g->is_driving;
+    return g->admission.requests == 0 && g->n_driving == 0;
 }
 
 stet_status stet_engine_drain(stet_engine *engine, uint64_t deadline_ns, stet_error *err)
@@ -330,59 +304,4 @@ stet_status stet_engine_drain(stet_engine *engine, uint64_t deadline_ns, stet_er
     return done ? STET_OK
                 : steti_fail(err, STET_E_DEADLINE, "%llu requests are still in flight",
                              (unsigned long long)left);
-}
-
-int32_t stet_engine_health(const stet_engine *engine)
-{
-    stet_engine *g = (stet_engine *)(uintptr_t)engine;
-    int32_t health;
-    if (engine == NULL) {
-        return STET_E_INVALID;
-    }
-    if (engine->pid != getpid()) {
-        return STET_E_FORKED;
-    }
-    pthread_mutex_lock(&g->lock);
-    health = g->is_dead                        ? STET_HEALTH_DEAD
-             : g->is_draining || g->is_closing ? STET_HEALTH_DRAINING
-                                               : STET_HEALTH_READY;
-    pthread_mutex_unlock(&g->lock);
-    return health;
-}
-
-static stet_status copy_stats(const stet_stats *from, stet_stats *out)
-{
-    uint32_t size = out->struct_size;
-    if (size < offsetof(stet_stats, requests) || size > sizeof *out) {
-        return STET_E_INVALID;
-    }
-    memcpy(out, from, size);
-    out->struct_size = size;
-    return STET_OK;
-}
-
-stet_status stet_engine_stats(stet_engine *engine, stet_stats *out)
-{
-    stet_stats now;
-    if (engine == NULL || out == NULL) {
-        return STET_E_INVALID;
-    }
-    STETI_TRY(engine_enter(engine, NULL));
-    pthread_mutex_lock(&engine->lock);
-    now = engine->totals;
-    now.memory_bytes = engine->memory_bytes;
-    if (engine->is_driving) {
-        now.total_ns += steti_now(steti_clock_system()) - engine->driving_since;
-    }
-    /* What was running when the driver last said so may be completed by now. */
-    now.running = engine->running < engine->live ? engine->running : engine->live;
-    now.waiting = engine->live - now.running;
-    pthread_mutex_unlock(&engine->lock);
-    engine_leave(engine);
-    return copy_stats(&now, out);
-}
-
-stet_status stet_result_stats(const stet_result *result, stet_stats *out)
-{
-    return result == NULL || out == NULL ? STET_E_INVALID : copy_stats(&result->stats, out);
 }

@@ -9,103 +9,116 @@ static uint64_t now(void)
 }
 
 /* With the lock held: new requests from the inbox to the scheduler. */
-static void empty_inbox(stet_engine *g)
+static void empty_inbox(struct api_lane *l)
 {
-    for (int i = g->inbox_first; i >= 0; i = g->requests[i].next) {
+    stet_engine *g = l->engine;
+    for (int i = l->inbox_first; i >= 0; i = g->requests[i].next) {
         struct api_request *r = &g->requests[i];
         struct steti_sched_request in = {
             .arrival_ns = r->submit_ns, .deadline_ns = r->deadline_ns, .priority = r->priority};
         r->is_added = 1;
-        steti_sched_add(g->sched, i, &in);
+        steti_sched_add(l->sched, i, &in);
     }
-    g->inbox_first = -1;
-    g->inbox_last = -1;
+    l->inbox_first = -1;
+    l->inbox_last = -1;
 }
 
 /* With the lock held, which is given up for each request that is ended: its end takes it. */
-static void end_cancelled(stet_engine *g)
+static void end_cancelled(struct api_lane *l)
 {
-    g->n_cancels = 0;
+    stet_engine *g = l->engine;
+    l->n_cancels = 0;
     for (int i = 0; i < g->options.queue_size; i++) {
         struct api_request *r = &g->requests[i];
-        if (r->is_added && r->is_cancelled) {
+        if (r->is_added && r->is_cancelled && r->lane == l->index) {
             pthread_mutex_unlock(&g->lock);
-            steti_sched_end(g->sched, i, STET_E_CANCELLED);
+            steti_sched_end(l->sched, i, STET_E_CANCELLED);
             pthread_mutex_lock(&g->lock);
         }
     }
 }
 
-void engine_publish(stet_engine *g)
+void engine_publish(struct api_lane *l)
 {
-    struct steti_engine_times times;
+    stet_engine *g = l->engine;
     struct steti_counts counts;
-    steti_engine_totals(g->core, &counts, &times);
-    g->totals.encode_ns = times.encode_ns;
-    g->totals.decode_ns = times.decode_ns;
-    g->totals.encoder_calls = times.encoder_calls;
-    g->totals.batch_passes = times.batch_passes;
-    g->running = (size_t)steti_sched_running(g->sched);
-    g->admission.ns_per_token = steti_sched_ns_per_token(g->sched);
-    g->is_dead |= g->device_failed;
+    steti_engine_totals(l->core, &counts, &l->times);
+    l->running = (size_t)steti_sched_running(l->sched);
+    g->shares[l->index].ns_per_token = steti_sched_ns_per_token(l->sched);
+    g->admission.ns_per_token = steti_share_ns_per_token(g->shares, g->n_lanes);
 }
 
-static void step(stet_engine *g)
+static void step(struct api_lane *l)
 {
-    int is_dead = g->is_dead;
-    empty_inbox(g);
-    if (g->n_cancels > 0) {
-        end_cancelled(g);
+    stet_engine *g = l->engine;
+    empty_inbox(l);
+    if (l->n_cancels > 0) {
+        end_cancelled(l);
     }
     pthread_mutex_unlock(&g->lock);
-    if (is_dead) {
-        steti_sched_end_all(g->sched, STET_E_DEVICE);
+    if (l->device_failed) {
+        steti_sched_end_all(l->sched, STET_E_DEVICE);
     } else {
-        steti_sched_step(g->sched);
+        steti_sched_step(l->sched);
     }
     pthread_mutex_lock(&g->lock);
-    engine_publish(g);
+    engine_publish(l);
 }
 
-static int must_go_on(const stet_engine *g, const struct api_batch *batch)
+static int must_go_on(const struct api_lane *l, const struct api_batch *batch)
 {
-    return g->live > 0 && !g->is_stopping && (batch == NULL || batch->pending > batch->refill);
+    return l->live > 0 && !l->engine->is_stopping &&
+           (batch == NULL || batch->pending > batch->refill);
 }
 
-void engine_drive(stet_engine *g, const struct api_batch *batch)
+void engine_drive(struct api_lane *l, const struct api_batch *batch)
 {
-    g->driving_since = now();
-    g->is_driving = 1;
+    stet_engine *g = l->engine;
+    if (g->n_driving++ == 0) {
+        g->driving_since = now();
+    }
+    l->is_driving = 1;
     do {
-        step(g);
-    } while (must_go_on(g, batch));
-    g->is_driving = 0;
-    g->totals.total_ns += now() - g->driving_since;
+        step(l);
+    } while (must_go_on(l, batch));
+    l->is_driving = 0;
+    if (--g->n_driving == 0) {
+        g->totals.total_ns += now() - g->driving_since;
+    }
     pthread_cond_broadcast(&g->changed);
-    engine_wake(g);
+    engine_wake(l);
 }
 
-void engine_wake(stet_engine *g)
+void engine_wake(struct api_lane *l)
 {
-    if (!g->is_driving && g->live > 0) {
-        pthread_cond_signal(&g->work);
+    if (!l->is_driving && l->live > 0) {
+        pthread_cond_signal(&l->work);
     }
 }
 
-void *engine_thread(void *engine)
+/* With several lanes a call that drove one would leave the others' work to their threads anyway,
+ * and be held up in its lane by work of others while its own is done elsewhere. */
+int engine_is_free(const stet_engine *g)
 {
-    stet_engine *g = engine;
+    return g->n_lanes == 1 && !g->lanes[0].is_driving;
+}
+
+void *engine_thread(void *lane)
+{
+    struct api_lane *l = lane;
+    stet_engine *g = l->engine;
     pthread_mutex_lock(&g->lock);
     while (!g->is_stopping) {
-        if (g->is_driving || g->live == 0) {
-            pthread_cond_wait(&g->work, &g->lock);
+        if (l->is_driving || l->live == 0) {
+            pthread_cond_wait(&l->work, &g->lock);
         } else {
-            engine_drive(g, NULL);
+            engine_drive(l, NULL);
         }
     }
-    /* Nobody else is in the engine: destroy has waited for all calls. */
-    empty_inbox(g);
+    /* Nobody else is in the engine: destroy has waited for all calls, and no lane hands requests to
+     * another any more. */
+    empty_inbox(l);
     pthread_mutex_unlock(&g->lock);
-    steti_sched_end_all(g->sched, STET_E_SHUTDOWN);
+    steti_sched_end_all(l->sched, STET_E_SHUTDOWN);
     return NULL;
 }

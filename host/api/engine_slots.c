@@ -20,34 +20,35 @@ static struct layout layout_of(const struct api_options *o)
     return l;
 }
 
-size_t engine_slots_bytes(const struct api_options *o)
+size_t lane_slots_bytes(const struct api_options *o)
 {
     return (size_t)o->batch_size * (sizeof(struct api_slot) + layout_of(o).total);
 }
 
-stet_status engine_slots_open(stet_engine *g, stet_error *err)
+stet_status lane_slots_open(struct api_lane *l, stet_error *err)
 {
-    struct layout l = layout_of(&g->options);
-    size_t n = (size_t)g->options.batch_size;
-    g->slots = steti_calloc(n, sizeof *g->slots);
-    g->slot_memory = steti_calloc(n, l.total);
-    if (g->slots == NULL || g->slot_memory == NULL) {
-        return steti_fail_nomem(err, "the engine's slots", engine_slots_bytes(&g->options));
+    const struct api_options *o = &l->engine->options;
+    struct layout at = layout_of(o);
+    size_t n = (size_t)o->batch_size;
+    l->slots = steti_calloc(n, sizeof *l->slots);
+    l->slot_memory = steti_calloc(n, at.total);
+    if (l->slots == NULL || l->slot_memory == NULL) {
+        return steti_fail_nomem(err, "the engine's slots", lane_slots_bytes(o));
     }
     for (size_t i = 0; i < n; i++) {
-        char *base = (char *)g->slot_memory + i * l.total;
-        g->slots[i].pieces = (struct steti_piece *)(void *)base;
-        g->slots[i].ids = (int32_t *)(void *)(base + l.ids);
-        g->slots[i].out = (int32_t *)(void *)(base + l.out);
-        g->slots[i].logprob = g->options.scores ? (float *)(void *)(base + l.logprob) : NULL;
-        g->slots[i].err = (stet_error){.struct_size = sizeof(stet_error)};
+        char *base = (char *)l->slot_memory + i * at.total;
+        l->slots[i].pieces = (struct steti_piece *)(void *)base;
+        l->slots[i].ids = (int32_t *)(void *)(base + at.ids);
+        l->slots[i].out = (int32_t *)(void *)(base + at.out);
+        l->slots[i].logprob = o->scores ? (float *)(void *)(base + at.logprob) : NULL;
+        l->slots[i].err = (stet_error){.struct_size = sizeof(stet_error)};
     }
     return STET_OK;
 }
 
-void engine_slots_close(stet_engine *g)
+void lane_slots_close(struct api_lane *l)
 {
-    steti_pieces_free(&g->pieces);
-    steti_free(g->slot_memory);
-    steti_free(g->slots);
+    steti_pieces_free(&l->pieces);
+    steti_free(l->slot_memory);
+    steti_free(l->slots);
 }

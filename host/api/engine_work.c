@@ -13,9 +13,9 @@ static uint64_t now(void)
     return steti_now(steti_clock_system());
 }
 
-static struct api_request *request_of(stet_engine *g, const struct api_slot *s)
+static struct api_request *request_of(const struct api_lane *l, const struct api_slot *s)
 {
-    return &g->requests[s->request];
+    return &l->engine->requests[s->request];
 }
 
 /* A request's first failure is the one that is told. */
@@ -29,14 +29,15 @@ static void keep_message(stet_result *r, const char *text)
 }
 
 /* Working memory is the driver's; the list of pieces stays in it. */
-static size_t working(const stet_engine *g)
+static size_t working(const struct api_lane *l)
 {
-    size_t kept = g->pieces.cap > 0 ? steti_alloc_cost(g->pieces.cap * sizeof *g->pieces.data) : 0;
-    return g->working_bytes > kept ? g->working_bytes - kept : 0;
+    size_t kept = l->pieces.cap > 0 ? steti_alloc_cost(l->pieces.cap * sizeof *l->pieces.data) : 0;
+    size_t most = l->engine->working_bytes;
+    return most > kept ? most - kept : 0;
 }
 
 struct work {
-    stet_engine *g;
+    struct api_lane *l;
     struct api_request *r;
     struct api_slot *s;
     int found;
@@ -47,7 +48,7 @@ static stet_status run_step(const struct work *w, struct result_step step, stet_
 {
     stet_status st;
     step.ctx = (void *)(uintptr_t)w;
-    step.working = working(w->g);
+    step.working = working(w->l);
     st = result_run(w->r->result, &step, err);
     return st == STET_E_BUSY ? STET_E_NOMEM : st;
 }
@@ -57,27 +58,27 @@ static stet_status read_sentence(void *ctx, stet_error *err)
     struct work *w = ctx;
     (void)err; /* the slot's */
     w->found = 0;
-    return request_next_sentence(w->g, w->r, w->s, &w->found);
+    return request_next_sentence(w->l, w->r, w->s, &w->found);
 }
 
 static stet_status next_sentence(struct work *w)
 {
     static const struct result_step step = {.run = read_sentence, .is_temporary = 1};
-    stet_engine *g = w->g;
+    const stet_engine *g = w->l->engine;
     stet_status st = run_step(w, step, &w->s->err);
     /* A strange text must not take the working memory from those that come. */
-    if (g->working_bytes != 0 && g->pieces.cap > PIECES_KEPT * (size_t)g->options.max_input) {
-        steti_pieces_free(&g->pieces);
+    if (g->working_bytes != 0 && w->l->pieces.cap > PIECES_KEPT * (size_t)g->options.max_input) {
+        steti_pieces_free(&w->l->pieces);
     }
     return st;
 }
 
 static int begin(void *ctx, int request, int slot, int *more)
 {
-    stet_engine *g = ctx;
-    struct api_request *r = &g->requests[request];
-    struct api_slot *s = &g->slots[slot];
-    struct work w = {.g = g, .r = r, .s = s};
+    struct api_lane *l = ctx;
+    struct api_request *r = &l->engine->requests[request];
+    struct api_slot *s = &l->slots[slot];
+    struct work w = {.l = l, .r = r, .s = s};
     uint64_t start = now();
     stet_status st;
     s->request = request;
@@ -93,7 +94,7 @@ static int begin(void *ctx, int request, int slot, int *more)
                                     .out = s->out,
                                     .logprob = s->logprob,
                                     .err = &s->err};
-        st = steti_engine_begin(g->core, slot, &s->job);
+        st = steti_engine_begin(l->core, slot, &s->job);
     }
     r->result->stats.tokenize_ns += now() - start;
     if (st != STET_OK) {
@@ -101,14 +102,14 @@ static int begin(void *ctx, int request, int slot, int *more)
         return st;
     }
     *more = request_has_more(r);
-    return w.found ? steti_engine_source_rows(g->core, s->job.n_src) : 0;
+    return w.found ? steti_engine_source_rows(l->core, s->job.n_src) : 0;
 }
 
-static void add_time(stet_engine *g, const int *slots, int n, int is_pass, uint64_t ns)
+static void add_time(struct api_lane *l, const int *slots, int n, int is_pass, uint64_t ns)
 {
-    uint64_t call = is_pass ? ++g->n_passes : ++g->n_encodes;
+    uint64_t call = is_pass ? ++l->n_passes : ++l->n_encodes;
     for (int i = 0; i < n; i++) {
-        struct api_request *r = request_of(g, &g->slots[slots[i]]);
+        struct api_request *r = request_of(l, &l->slots[slots[i]]);
         uint64_t *last = is_pass ? &r->last_pass : &r->last_encode;
         stet_stats *t = &r->result->stats;
         if (*last != call) {
@@ -120,34 +121,36 @@ static void add_time(stet_engine *g, const int *slots, int n, int is_pass, uint6
 
 static void encode(void *ctx, const int *slots, int n)
 {
-    stet_engine *g = ctx;
+    struct api_lane *l = ctx;
     uint64_t start = now();
-    steti_engine_encode(g->core, slots, n);
-    add_time(g, slots, n, 0, now() - start);
+    steti_engine_encode(l->core, slots, n);
+    add_time(l, slots, n, 0, now() - start);
 }
 
 static void pass(void *ctx, const int *slots, int n)
 {
-    stet_engine *g = ctx;
+    struct api_lane *l = ctx;
     uint64_t start = now();
-    steti_engine_pass(g->core, slots, n);
-    add_time(g, slots, n, 1, now() - start);
+    steti_engine_pass(l->core, slots, n);
+    add_time(l, slots, n, 1, now() - start);
 }
 
 static int is_done(void *ctx, int slot)
 {
-    const stet_engine *g = ctx;
-    return steti_engine_is_done(g->core, slot);
+    const struct api_lane *l = ctx;
+    return steti_engine_is_done(l->core, slot);
 }
 
 /* The tokens of this sentence no longer stand before those who come. */
-static void give_tokens(stet_engine *g, struct api_request *r, const struct api_slot *s)
+static void give_tokens(struct api_lane *l, struct api_request *r, const struct api_slot *s)
 {
+    stet_engine *g = l->engine;
     uint64_t n = r->is_tokens ? r->tokens_left : (s->end - s->begin) / API_BYTES_PER_TOKEN;
     n = n < r->tokens_left ? n : r->tokens_left;
     r->tokens_left -= n;
     pthread_mutex_lock(&g->lock);
     steti_admission_give_tokens(&g->admission, n);
+    steti_share_give(&g->shares[l->index], n);
     pthread_mutex_unlock(&g->lock);
 }
 
@@ -155,52 +158,56 @@ static stet_status add_output(void *ctx, stet_error *err)
 {
     const struct work *w = ctx;
     const struct api_slot *s = w->s;
-    struct result_sentence in = {.tokenizer = w->g->model->tokenizer,
+    struct result_sentence in = {.tokenizer = w->l->engine->model->tokenizer,
                                  .begin = s->begin,
                                  .end = s->end,
                                  .seq = s->seq,
                                  .pieces = s->pieces,
                                  .n_pieces = s->n_pieces,
                                  .job = &s->job,
-                                 .min_edit_score = w->g->options.min_edit_score};
+                                 .min_edit_score = w->l->engine->options.min_edit_score};
     if (w->r->is_tokens) {
         return result_set_tokens(w->r->result, &s->job, err);
     }
     return result_add_sentence(w->r->result, &in, err);
 }
 
-static stet_status take_output(stet_engine *g, struct api_request *r, struct api_slot *s)
+static stet_status take_output(struct api_lane *l, struct api_request *r, struct api_slot *s)
 {
-    const struct work w = {.g = g, .r = r, .s = s};
+    const struct work w = {.l = l, .r = r, .s = s};
     static const struct result_step step = {.run = add_output};
     return run_step(&w, step, &s->err);
 }
 
 static stet_status finish(void *ctx, int slot)
 {
-    stet_engine *g = ctx;
-    struct api_slot *s = &g->slots[slot];
-    struct api_request *r = request_of(g, s);
+    struct api_lane *l = ctx;
+    struct api_slot *s = &l->slots[slot];
+    struct api_request *r = request_of(l, s);
     stet_status st = s->job.status;
-    steti_engine_end(g->core, slot);
-    if (st == STET_OK && g->options.verify) {
-        st = steti_engine_verify(g->core, slot, &s->job);
+    steti_engine_end(l->core, slot);
+    if (st == STET_OK && l->engine->options.verify) {
+        st = steti_engine_verify(l->core, slot, &s->job);
     }
-    g->device_failed |= st == STET_E_DEVICE;
+    if (st == STET_E_DEVICE) {
+        r->is_hit = 1;
+        lane_lose(l, s->err.message);
+    }
     if (st == STET_OK) {
-        st = take_output(g, r, s);
+        st = take_output(l, r, s);
     }
     if (st != STET_OK) {
         keep_message(r->result, s->err.message);
     }
-    give_tokens(g, r, s);
+    give_tokens(l, r, s);
     return st;
 }
 
 static void drop(void *ctx, int slot)
 {
-    stet_engine *g = ctx;
-    steti_engine_end(g->core, slot);
+    struct api_lane *l = ctx;
+    request_of(l, &l->slots[slot])->is_hit |= l->device_failed;
+    steti_engine_end(l->core, slot);
 }
 
 static const char *why(stet_status st)
@@ -260,10 +267,10 @@ static void free_request_parts(struct api_request *r)
     result_note(r->result, before);
 }
 
-static stet_status seal(stet_engine *g, struct api_request *r, stet_status st)
+static stet_status seal(struct api_lane *l, struct api_request *r, stet_status st)
 {
     static const struct result_step step = {.run = seal_result};
-    const struct work w = {.g = g, .r = r};
+    const struct work w = {.l = l, .r = r};
     stet_error e = {.struct_size = sizeof e};
     stet_result *result = r->result;
     result->stats.total_ns = now() - r->submit_ns;
@@ -282,27 +289,41 @@ static stet_status seal(stet_engine *g, struct api_request *r, stet_status st)
     return st;
 }
 
-static void complete(void *ctx, int request, stet_status st)
+/* With the lock held: the request leaves the lane and the table. */
+static void leave(struct api_lane *l, int request)
 {
-    stet_engine *g = ctx;
+    stet_engine *g = l->engine;
     struct api_request *r = &g->requests[request];
-    stet_result *result = r->result;
-    stet_cq *cq = r->cq;
-    struct api_batch *batch = r->batch;
-    size_t index = r->index;
-    result->status = seal(g, r, st);
-    pthread_mutex_lock(&g->lock);
-    if (result->status == STET_OK) {
-        add_totals(&g->totals, &result->stats);
-    }
-    count_end(&g->totals, result->status);
-    engine_publish(g);
     steti_admission_give(&g->admission, r->tokens_left);
+    steti_share_give(&g->shares[l->index], r->tokens_left);
     r->id = 0;
     r->is_added = 0;
     r->next = g->free_list;
     g->free_list = request;
     g->live--;
+    l->live--;
+}
+
+static void complete(void *ctx, int request, stet_status st)
+{
+    struct api_lane *l = ctx;
+    stet_engine *g = l->engine;
+    struct api_request *r = &g->requests[request];
+    stet_result *result = r->result;
+    stet_cq *cq = r->cq;
+    struct api_batch *batch = r->batch;
+    size_t index = r->index;
+    if (st == STET_E_DEVICE && lane_move(l, request)) {
+        return;
+    }
+    result->status = seal(l, r, st);
+    pthread_mutex_lock(&g->lock);
+    if (result->status == STET_OK) {
+        add_totals(&g->totals, &result->stats);
+    }
+    count_end(&g->totals, result->status);
+    engine_publish(l);
+    leave(l, request);
     if (batch != NULL) {
         batch_take(batch, index, result);
     }

@@ -116,28 +116,56 @@ static stet_status examine_flights(struct report *r, const stet_model *m,
     return STET_OK;
 }
 
+/* Describes one device; *all is how many there are of its kind, where that can be told. */
+static stet_status examine_device(struct report *r, const char *name, int index, int *all,
+                                  stet_error *err)
+{
+    struct inspect_device *out = &r->devices[r->n_devices++];
+    struct steti_backend_options o = {.threads = api_threads(&r->options), .device_index = index};
+    struct steti_backend_caps caps;
+    struct steti_device d;
+    stet_status st = steti_device_open(name, &o, &d, err);
+    if (st == STET_E_NOMEM) {
+        return st;
+    }
+    out->name = name;
+    out->index = -1;
+    out->is_usable = st == STET_OK;
+    if (st == STET_OK) {
+        d.ops->caps(d.backend, &caps);
+        d.ops->close(d.backend);
+        if (d.ops->count_devices != NULL && d.ops->count_devices(all, NULL) != STET_OK) {
+            *all = 1;
+        }
+    }
+    snprintf(out->text, sizeof out->text, "%s", st == STET_OK ? caps.name : err->message);
+    return STET_OK;
+}
+
+/* The devices of a kind that the options ask for, or would if they asked for this kind. */
+static stet_status examine_kind(struct report *r, const char *name, stet_error *err)
+{
+    struct api_device_list list = r->options.devices;
+    int first = r->n_devices, all = 1;
+    if (strcmp(name, "cpu") == 0) {
+        return examine_device(r, name, 0, &all, err);
+    }
+    for (int i = 0; i < list.n; i++) {
+        STETI_TRY(examine_device(r, name, list.index[i], &all, err));
+        if (list.is_all) {
+            device_list_first(&list, all);
+        }
+        r->devices[first + i].index = list.n > 1 ? list.index[i] : -1;
+    }
+    return STET_OK;
+}
+
 /* All that an option could ask for, whatever the folder. */
 static stet_status examine_devices(struct report *r, stet_error *err)
 {
     const char *const *names = steti_device_names();
-    for (int i = 0; names[i] != NULL && i < INSPECT_DEVICES; i++) {
-        struct inspect_device *out = &r->devices[r->n_devices++];
-        struct steti_backend_options o = {.threads = api_threads(&r->options)};
-        struct steti_backend_caps caps;
-        struct steti_device d;
-        stet_status st;
-        o.device_index = strcmp(names[i], "cpu") == 0 ? 0 : r->options.device_index;
-        st = steti_device_open(names[i], &o, &d, err);
-        if (st == STET_E_NOMEM) {
-            return st;
-        }
-        out->name = names[i];
-        out->is_usable = st == STET_OK;
-        if (st == STET_OK) {
-            d.ops->caps(d.backend, &caps);
-            d.ops->close(d.backend);
-        }
-        snprintf(out->text, sizeof out->text, "%s", st == STET_OK ? caps.name : err->message);
+    for (int i = 0; names[i] != NULL; i++) {
+        STETI_TRY(examine_kind(r, names[i], err));
     }
     return STET_OK;
 }
@@ -145,8 +173,7 @@ static stet_status examine_devices(struct report *r, stet_error *err)
 /* What an engine on this device would be called and reserve. */
 static stet_status examine_engine(struct report *r, const stet_model *m)
 {
-    struct steti_backend_options bo = {.threads = api_threads(&r->options),
-                                       .device_index = r->options.device_index};
+    struct steti_backend_options bo = api_device_options(m, 0);
     struct steti_backend *b = NULL;
     struct steti_backend_caps caps;
     struct api_plan plan;
@@ -154,6 +181,7 @@ static stet_status examine_engine(struct report *r, const stet_model *m)
     STETI_TRY(m->ops->open(&bo, &b, &r->error));
     m->ops->caps(b, &caps);
     memcpy(r->backend, caps.name, sizeof r->backend);
+    r->n_used = m->options.devices.n;
     st = api_plan_engine(m, &r->options, b, &plan, &r->error);
     r->engine_bytes = plan.bytes;
     r->least_bytes = api_least_memory(m, &r->options, plan.bytes);
@@ -172,14 +200,12 @@ static stet_status examine_engine(struct report *r, const stet_model *m)
 static void examine_loading(struct report *r)
 {
     stet_model *m = NULL;
-    struct steti_backend_caps caps;
     r->status = api_model_open(r->path, &r->options, &m, &r->error);
     if (r->status != STET_OK) {
         add_problem(r, r->error.message);
         return;
     }
-    m->ops->caps(m->backend, &caps);
-    r->weight_bytes = caps.weight_bytes;
+    r->weight_bytes = api_model_weight_bytes(m);
     r->status = examine_engine(r, m);
     if (r->status != STET_OK) {
         add_problem(r, r->error.message);

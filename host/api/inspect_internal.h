@@ -7,10 +7,11 @@
 
 #define INSPECT_PROBLEMS 6
 #define INSPECT_FLIGHTS 4
-#define INSPECT_DEVICES 4
+#define INSPECT_DEVICES (API_MAX_DEVICES + 1) /* the processor, and all of a list */
 
 struct inspect_device {
     const char *name;
+    int index; /* -1: no list of devices was asked for */
     int is_usable;
     char text[sizeof((stet_error *)0)->message]; /* what it is, or why it cannot be used */
 };
@@ -38,7 +39,8 @@ struct report {
     size_t flight_bytes[INSPECT_FLIGHTS];
     char backend[64];
     struct inspect_device devices[INSPECT_DEVICES];
-    int n_devices;
+    int n_devices; /* of these */
+    int n_used;    /* that an engine would use */
 };
 
 /* Requests in flight that memory is told for. */

@@ -99,14 +99,15 @@ static stet_status write_problems(const struct report *r, struct steti_buf *b, s
 
 static stet_status write_memory(const struct report *r, struct steti_buf *b, stet_error *err)
 {
+    const char *where = r->n_used > 1 ? " on each device" : "";
     STETI_TRY(put_size(b, "memory, weights", r->weight_bytes, err));
-    STETI_TRY(steti_buf_printf(b, err, "%-18s %.1f MB for %d sentences of %d tokens in flight\n",
+    STETI_TRY(steti_buf_printf(b, err, "%-18s %.1f MB for %d sentences of %d tokens in flight%s\n",
                                "memory, engine", (double)r->engine_bytes / 1e6,
-                               r->options.batch_size, r->options.max_input));
+                               r->options.batch_size, r->options.max_input, where));
     for (int i = 0; i < INSPECT_FLIGHTS; i++) {
-        STETI_TRY(steti_buf_printf(b, err, "%-18s %.1f MB in all with %d in flight\n",
+        STETI_TRY(steti_buf_printf(b, err, "%-18s %.1f MB in all with %d in flight%s\n",
                                    "memory, requests", (double)r->flight_bytes[i] / 1e6,
-                                   inspect_flights[i]));
+                                   inspect_flights[i], where));
     }
     return steti_buf_printf(b, err, "%-18s %zu bytes is the least memory_limit for it\n",
                             "memory, in all", r->least_bytes);
@@ -117,7 +118,8 @@ static stet_status write_devices(const struct report *r, struct steti_buf *b, st
     for (int i = 0; i < r->n_devices; i++) {
         const struct inspect_device *d = &r->devices[i];
         char label[24];
-        snprintf(label, sizeof label, "device, %s", d->name);
+        snprintf(label, sizeof label, d->index < 0 ? "device, %s" : "device, %s:%d", d->name,
+                 d->index);
         STETI_TRY(steti_buf_printf(b, err, "%-18s %s: %s\n", label, d->is_usable ? "yes" : "no",
                                    d->text));
     }
@@ -153,7 +155,9 @@ stet_status inspect_write_text(const struct report *r, struct steti_buf *b, stet
     if (r->status != STET_OK) {
         return write_problems(r, b, err);
     }
-    STETI_TRY(steti_buf_printf(b, err, "%-18s %s\n", "device", r->backend));
+    STETI_TRY(steti_buf_printf(b, err, "%-18s %s", "device", r->backend));
+    STETI_TRY(r->n_used > 1 ? steti_buf_printf(b, err, ", the first of %d\n", r->n_used)
+                            : steti_buf_puts(b, "\n", err));
     STETI_TRY(write_memory(r, b, err));
     return steti_buf_printf(b, err, "%-18s yes\n", "can be run");
 }
@@ -226,7 +230,8 @@ static stet_status json_devices(const struct report *r, struct steti_buf *b, ste
         STETI_TRY(steti_buf_printf(b, err, "%s{\"device\":\"%s\",\"can_be_used\":%s,",
                                    i > 0 ? "," : "", d->name, d->is_usable ? "true" : "false"));
         STETI_TRY(json_text(b, d->is_usable ? "name" : "reason", d->text, err));
-        STETI_TRY(steti_buf_puts(b, "}", err));
+        STETI_TRY(d->index < 0 ? steti_buf_puts(b, "}", err)
+                               : steti_buf_printf(b, err, ",\"device_index\":%d}", d->index));
     }
     return steti_buf_puts(b, "]", err);
 }
@@ -272,9 +277,9 @@ stet_status inspect_write_json(const struct report *r, struct steti_buf *b, stet
         STETI_TRY(steti_buf_puts(b, ",", err));
         STETI_TRY(json_text(b, "device", r->backend, err));
         STETI_TRY(steti_buf_printf(b, err,
-                                   ",\"weight_bytes\":%zu,\"engine_bytes\":%zu,"
+                                   ",\"device_count\":%d,\"weight_bytes\":%zu,\"engine_bytes\":%zu,"
                                    "\"least_memory_limit\":%zu,\"batch_size\":%d",
-                                   r->weight_bytes, r->engine_bytes, r->least_bytes,
+                                   r->n_used, r->weight_bytes, r->engine_bytes, r->least_bytes,
                                    r->options.batch_size));
         STETI_TRY(json_memory(r, b, err));
     }

@@ -1,15 +1,11 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "alloc.h"
 #include "api_internal.h"
-#include "backends.h"
 #include "file_map.h"
 #include "languages.h"
 #include "log.h"
-#include "thread.h"
-
-#define DEFAULT_MAX_THREADS 4
+#include "model_devices.h"
 
 uint64_t stet_clock_ns(void)
 {
@@ -53,15 +49,6 @@ stet_error *api_error(stet_error *err, stet_error *local)
     memset(local, 0, sizeof *local);
     local->struct_size = sizeof *local;
     return err != NULL ? err : local;
-}
-
-int api_threads(const struct api_options *o)
-{
-    int cpus = steti_cpu_count();
-    if (o->threads > 0) {
-        return o->threads;
-    }
-    return cpus < DEFAULT_MAX_THREADS ? cpus : DEFAULT_MAX_THREADS;
 }
 
 static enum steti_dtype compute_type(const struct api_options *o, const struct steti_weights *w)
@@ -135,41 +122,16 @@ static stet_status open_net(stet_model *m, struct steti_spec *spec, const char *
     return st;
 }
 
-static stet_status open_device(stet_model *m, stet_error *err)
-{
-    struct steti_backend_options o = {.threads = 1, .device_index = m->options.device_index};
-    struct steti_device d;
-    STETI_TRY(steti_device_open(m->options.device, &o, &d, err));
-    m->ops = d.ops;
-    m->backend = d.backend;
-    /* In place of "auto": the choice is made once. */
-    snprintf(m->options.device, sizeof m->options.device, "%s", d.name);
-    return STET_OK;
-}
-
 void api_model_close(stet_model *m)
 {
     if (m == NULL) {
         return;
     }
-    steti_model_close(m->net);
+    model_devices_close(m);
     piece_table_free(&m->pieces);
     steti_folder_settings_free(&m->settings);
     steti_tokenizer_close(m->tokenizer);
-    if (m->ops != NULL) {
-        m->ops->close(m->backend);
-    }
     steti_free(m);
-}
-
-/* What a plug-in holds was not counted when it was allocated. */
-static size_t bytes_elsewhere(const stet_model *m)
-{
-    struct steti_backend_caps caps;
-    m->ops->caps(m->backend, &caps);
-    return strcmp(m->options.device, "cpu") == 0
-               ? 0
-               : caps.weight_bytes + steti_model_vector_bytes(m->net);
 }
 
 stet_status api_model_open(const char *path, const struct api_options *o, stet_model **out,
@@ -186,13 +148,14 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
     atomic_store(&m->refs, 1);
     m->options = *o;
     STETI_TRY_GOTO(steti_folder_check(path, err), st, fail);
-    STETI_TRY_GOTO(open_device(m, err), st, fail);
+    STETI_TRY_GOTO(model_devices_open(m, err), st, fail);
     STETI_TRY_GOTO(steti_spec_read(path, &spec, err), st, fail);
     STETI_TRY_GOTO(steti_tokenizer_open(path, &m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(piece_table_init(&m->pieces, m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(open_net(m, &spec, path, err), st, fail);
+    STETI_TRY_GOTO(model_devices_share(m, err), st, fail);
     STETI_TRY_GOTO(steti_folder_settings_read(path, &m->settings, err), st, fail);
-    m->bytes = (size_t)(steti_alloc_thread_balance() - before) + bytes_elsewhere(m);
+    m->bytes = (size_t)(steti_alloc_thread_balance() - before) + model_devices_elsewhere(m);
     *out = m;
     return STET_OK;
 fail:

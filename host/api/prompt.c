@@ -24,20 +24,27 @@ static size_t own_bytes(const struct api_options *o)
 
 size_t engine_prompt_bytes(const struct api_options *o)
 {
-    return own_bytes(o) + STETI_PROMPT_MAX + PART_BYTES * (size_t)o->max_input;
+    return own_bytes(o);
+}
+
+size_t lane_prompt_bytes(const struct api_options *o)
+{
+    return STETI_PROMPT_MAX + PART_BYTES * (size_t)o->max_input;
 }
 
 /* A prompt leaves room for a text, or every text would pass unchanged. */
 static stet_status check_room(stet_engine *g, stet_error *err)
 {
+    struct steti_pieces list = {0};
     size_t most = (size_t)g->options.max_input, n;
+    stet_status st;
     if (g->prompt_len == 0) {
         return STET_OK;
     }
-    STETI_TRY(
-        steti_tokenizer_encode(g->model->tokenizer, g->prompt, g->prompt_len, &g->pieces, err));
-    n = g->pieces.len;
-    steti_pieces_free(&g->pieces);
+    st = steti_tokenizer_encode(g->model->tokenizer, g->prompt, g->prompt_len, &list, err);
+    n = list.len;
+    steti_pieces_free(&list);
+    STETI_TRY(st);
     return n + API_LEAST_ROOM <= most
                ? STET_OK
                : steti_fail(err, STET_E_INVALID,
@@ -48,35 +55,37 @@ static stet_status check_room(stet_engine *g, stet_error *err)
 
 stet_status engine_prompt_open(stet_engine *g, stet_error *err)
 {
-    size_t own = own_bytes(&g->options), bytes = engine_prompt_bytes(&g->options);
-    g->prompt = steti_malloc(bytes);
+    size_t own = own_bytes(&g->options);
+    g->prompt = steti_malloc(own);
     if (g->prompt == NULL) {
-        return steti_fail_nomem(err, "the engine's prompt", bytes);
+        return steti_fail_nomem(err, "the engine's prompt", own);
     }
     memcpy(g->prompt, g->options.prompt != NULL ? g->options.prompt : "", own);
     g->prompt_len = own - 1;
-    g->joined = g->prompt + own;
     g->options.prompt = g->prompt; /* the caller's string is his */
     g->options.task = NULL;
     return check_room(g, err);
 }
 
-void engine_prompt_close(stet_engine *g)
+stet_status lane_prompt_open(struct api_lane *l, stet_error *err)
 {
-    steti_free(g->prompt);
+    size_t bytes = lane_prompt_bytes(&l->engine->options);
+    l->joined = steti_malloc(bytes);
+    return l->joined != NULL ? STET_OK : steti_fail_nomem(err, "the engine's prompt", bytes);
 }
 
-const char *engine_prompt_join(const stet_engine *g, const struct api_request *r, const char *text,
-                               size_t n, size_t *prompt_len)
+const char *engine_prompt_join(const struct api_lane *l, const struct api_request *r,
+                               const char *text, size_t n, size_t *prompt_len)
 {
+    const stet_engine *g = l->engine;
     const char *prompt = r->has_prompt ? r->result->prompt.data : g->prompt;
     *prompt_len = r->has_prompt ? r->result->prompt.len : g->prompt_len;
     if (*prompt_len == 0) {
         return text;
     }
-    memcpy(g->joined, prompt, *prompt_len);
-    memcpy(g->joined + *prompt_len, text, n);
-    return g->joined;
+    memcpy(l->joined, prompt, *prompt_len);
+    memcpy(l->joined + *prompt_len, text, n);
+    return l->joined;
 }
 
 static int is_space(const char *s, size_t n)

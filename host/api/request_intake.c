@@ -116,9 +116,11 @@ static stet_status reserve(stet_engine *g, const stet_request *r, int any_delay,
                                         .deadline_ns = r->deadline_ns,
                                         .any_delay = any_delay};
     stet_status st;
+    int lane;
     *place = -1;
     pthread_mutex_lock(&g->lock);
-    if (g->is_dead) {
+    lane = steti_share_choose(g->shares, g->n_lanes);
+    if (lane < 0) {
         st = steti_fail(err, STET_E_DEVICE,
                         "the device failed; destroy the engine and create another");
     } else if (g->is_draining || (g->is_closing && !any_delay)) {
@@ -129,6 +131,8 @@ static stet_status reserve(stet_engine *g, const stet_request *r, int any_delay,
     if (st == STET_OK) {
         *place = g->free_list;
         g->free_list = g->requests[*place].next;
+        g->requests[*place].lane = lane;
+        steti_share_take(&g->shares[lane], need.tokens);
     }
     g->totals.refused_requests += st == STET_E_BUSY && !any_delay;
     pthread_mutex_unlock(&g->lock);
@@ -139,6 +143,7 @@ static void give_back(stet_engine *g, const stet_request *r, int place, int was_
 {
     pthread_mutex_lock(&g->lock);
     steti_admission_give(&g->admission, expected_tokens(r));
+    steti_share_give(&g->shares[g->requests[place].lane], expected_tokens(r));
     g->requests[place].next = g->free_list;
     g->free_list = place;
     g->totals.refused_requests += was_busy != 0;
@@ -201,6 +206,21 @@ static stet_status copy_request(stet_engine *g, const stet_request *r, struct ap
     return st;
 }
 
+void lane_put(struct api_lane *l, int request)
+{
+    struct api_request *list = l->engine->requests;
+    list[request].lane = l->index;
+    list[request].next = -1;
+    if (l->inbox_last >= 0) {
+        list[l->inbox_last].next = request;
+    } else {
+        l->inbox_first = request;
+    }
+    l->inbox_last = request;
+    l->live++;
+    l->engine->live++;
+}
+
 static void put_into_inbox(stet_engine *g, int place, uint64_t *id)
 {
     struct api_request *r = &g->requests[place];
@@ -209,19 +229,13 @@ static void put_into_inbox(stet_engine *g, int place, uint64_t *id)
     r->id = r->generation << INDEX_BITS | (uint64_t)place;
     r->result->id = r->id;
     *id = r->id;
-    r->next = -1;
-    if (g->inbox_last >= 0) {
-        g->requests[g->inbox_last].next = place;
-    } else {
-        g->inbox_first = place;
-    }
-    g->inbox_last = place;
-    g->live++;
+    lane_put(&g->lanes[r->lane], place);
     g->totals.accepted_requests++;
     if (r->batch != NULL) {
-        r->batch->pending++; /* its caller sees to the work */
-    } else {
-        engine_wake(g);
+        r->batch->pending++;
+    }
+    if (r->batch == NULL || !engine_is_free(g)) { /* else its caller sees to the work */
+        engine_wake(&g->lanes[r->lane]);
     }
     pthread_mutex_unlock(&g->lock);
 }
@@ -252,7 +266,10 @@ stet_status engine_accept(stet_engine *g, const stet_request *r, const struct in
     p->is_tokens = (r->flags & STET_REQ_TOKENS) != 0;
     p->has_prompt = r->prompt != NULL;
     p->is_cancelled = 0;
-    p->tokens_left = expected_tokens(r);
+    p->is_hit = 0;
+    p->n_losses = 0;
+    p->tokens = expected_tokens(r);
+    p->tokens_left = p->tokens;
     p->next_span = 0;
     p->at = 0;
     p->n_begun = 0;
@@ -318,7 +335,7 @@ stet_status stet_cancel(stet_engine *engine, uint64_t id)
         st = STET_E_INVALID;
     } else if (r->id == id && !r->is_cancelled) {
         r->is_cancelled = 1;
-        engine->n_cancels++;
+        engine->lanes[r->lane].n_cancels++;
     }
     pthread_mutex_unlock(&engine->lock);
     engine_leave(engine);

@@ -4,25 +4,39 @@
 #include "api_internal.h"
 #include "offsets.h"
 
-void result_free_contents(stet_result *r)
+/* What was made of the sentences. */
+static void free_outputs(stet_result *r)
 {
-    steti_buf_free(&r->source);
     steti_buf_free(&r->text);
-    steti_buf_free(&r->prompt);
     steti_edits_free(&r->edits);
     steti_free(r->out_begin);
     steti_free(r->edit_score);
     steti_free(r->edit_sentence);
     steti_free(r->sentences);
-    steti_free(r->tokens);
     r->out_begin = NULL;
     r->edit_score = NULL;
     r->edit_sentence = NULL;
     r->sentences = NULL;
-    r->tokens = NULL;
     r->cap_edits = 0;
     r->n_sentences = 0;
     r->cap_sentences = 0;
+}
+
+void result_restart(stet_result *r)
+{
+    const stet_stats none = {.struct_size = sizeof none, .requests = 1};
+    free_outputs(r);
+    r->stats = none;
+    r->message[0] = '\0';
+}
+
+void result_free_contents(stet_result *r)
+{
+    free_outputs(r);
+    steti_buf_free(&r->source);
+    steti_buf_free(&r->prompt);
+    steti_free(r->tokens);
+    r->tokens = NULL;
     r->n_tokens = 0;
 }
 

@@ -66,20 +66,20 @@ int request_has_more(struct api_request *r)
 struct part {
     const char *text; /* of the request */
     size_t begin, end;
-    size_t n_prompt; /* of g->pieces */
+    size_t n_prompt; /* of l->pieces */
     int is_tied;     /* one piece holds the prompt's end and the text's beginning */
 };
 
 /* Tokenizes the prompt and part->text[begin, end) as one string. */
-static stet_status encode_part(stet_engine *g, const struct api_request *r, struct part *p,
+static stet_status encode_part(struct api_lane *l, const struct api_request *r, struct part *p,
                                stet_error *err)
 {
     size_t len = p->end - p->begin, prompt;
-    const char *s = engine_prompt_join(g, r, p->text + p->begin, len, &prompt);
-    struct steti_pieces *list = &g->pieces;
+    const char *s = engine_prompt_join(l, r, p->text + p->begin, len, &prompt);
+    struct steti_pieces *list = &l->pieces;
     list->len = 0;
-    STETI_TRY(steti_tokenizer_encode(g->model->tokenizer, s, prompt + len, list, err));
-    p->n_prompt = engine_prompt_count(g, list, s, prompt);
+    STETI_TRY(steti_tokenizer_encode(l->engine->model->tokenizer, s, prompt + len, list, err));
+    p->n_prompt = engine_prompt_count(l->engine, list, s, prompt);
     p->is_tied = p->n_prompt > 0 && list->data[p->n_prompt - 1].end > prompt;
     for (size_t i = p->n_prompt; i < list->len; i++) {
         struct steti_piece *x = &list->data[i];
@@ -90,29 +90,29 @@ static stet_status encode_part(stet_engine *g, const struct api_request *r, stru
 }
 
 /* Tokenizes a part, or less where that has more tokens than a sentence may. part->end is set to
- * what was read; g->pieces are its pieces, behind those of the prompt. */
-static stet_status read_part(stet_engine *g, const struct api_request *r, struct part *p,
+ * what was read; l->pieces are its pieces, behind those of the prompt. */
+static stet_status read_part(struct api_lane *l, const struct api_request *r, struct part *p,
                              stet_error *err)
 {
-    size_t most = (size_t)g->options.max_input, bytes = p->end - p->begin;
+    size_t most = (size_t)l->engine->options.max_input, bytes = p->end - p->begin;
     const char *text = p->text + p->begin;
     /* Very long parts are cut before tokenizing: no piece covers less than a part of a byte on
      * average. */
     if (bytes > PART_BYTES * most) {
         p->end = p->begin + steti_sentences_hard_cut(text, bytes, PART_BYTES * most);
     }
-    STETI_TRY(encode_part(g, r, p, err));
+    STETI_TRY(encode_part(l, r, p, err));
     if (p->n_prompt + (r->has_prompt ? API_LEAST_ROOM : 1) > most) {
         return steti_fail(err, STET_E_TOO_LONG,
                           "request: the prompt has %zu tokens, max_input_length is %zu and must "
                           "leave %d",
                           p->n_prompt, most, API_LEAST_ROOM);
     }
-    if (g->pieces.len > most) {
-        size_t target = g->pieces.data[most].begin;
+    if (l->pieces.len > most) {
+        size_t target = l->pieces.data[most].begin;
         p->end =
             p->begin + steti_sentences_hard_cut(text, p->end - p->begin, target < 1 ? 1 : target);
-        return encode_part(g, r, p, err);
+        return encode_part(l, r, p, err);
     }
     return STET_OK;
 }
@@ -130,11 +130,11 @@ static void take_tokens(struct api_request *r, struct api_slot *slot)
 
 /* *found 0: it has no pieces, or too many. One character can make more than the limit (expanding
  * normalisation): it passes unchanged. */
-static stet_status take_part(stet_engine *g, const struct part *p, struct api_slot *slot,
+static stet_status take_part(struct api_lane *l, const struct part *p, struct api_slot *slot,
                              int *found)
 {
-    struct steti_pieces *list = &g->pieces;
-    size_t most = (size_t)g->options.max_input, first = p->n_prompt;
+    struct steti_pieces *list = &l->pieces;
+    size_t most = (size_t)l->engine->options.max_input, first = p->n_prompt;
     if (list->len > most) {
         return STET_OK;
     }
@@ -145,8 +145,8 @@ static stet_status take_part(stet_engine *g, const struct part *p, struct api_sl
     slot->job.n_prompt = (int)p->n_prompt;
     if (p->is_tied) { /* edits are found on pieces that cover all of the text and nothing else */
         list->len = first = 0;
-        STETI_TRY(steti_tokenizer_encode(g->model->tokenizer, p->text + p->begin, p->end - p->begin,
-                                         list, &slot->err));
+        STETI_TRY(steti_tokenizer_encode(l->engine->model->tokenizer, p->text + p->begin,
+                                         p->end - p->begin, list, &slot->err));
     }
     slot->n_pieces = list->len - first;
     *found = list->len > first && slot->n_pieces <= most;
@@ -156,29 +156,29 @@ static stet_status take_part(stet_engine *g, const struct part *p, struct api_sl
     return STET_OK;
 }
 
-static stet_status next_of_text(stet_engine *g, struct api_request *r, struct api_slot *slot,
+static stet_status next_of_text(struct api_lane *l, struct api_request *r, struct api_slot *slot,
                                 int *found)
 {
     while (!*found && request_has_more(r)) {
         struct part p = {
             .text = r->result->source.data, .begin = r->at, .end = r->spans.data[r->next_span].end};
-        STETI_TRY(read_part(g, r, &p, &slot->err));
+        STETI_TRY(read_part(l, r, &p, &slot->err));
         slot->begin = p.begin;
         slot->end = p.end;
         r->at = p.end;
-        STETI_TRY(take_part(g, &p, slot, found));
+        STETI_TRY(take_part(l, &p, slot, found));
     }
     return STET_OK;
 }
 
-stet_status request_next_sentence(stet_engine *g, struct api_request *r, struct api_slot *slot,
+stet_status request_next_sentence(struct api_lane *l, struct api_request *r, struct api_slot *slot,
                                   int *found)
 {
     *found = r->is_tokens && request_has_more(r);
     if (*found) {
         take_tokens(r, slot);
     } else if (!r->is_tokens) {
-        STETI_TRY(next_of_text(g, r, slot, found));
+        STETI_TRY(next_of_text(l, r, slot, found));
     }
     if (*found) {
         slot->seq = r->n_begun++;

@@ -211,6 +211,13 @@ struct steti_backend; /* an open context; defined by each backend */
 struct steti_recording;
 #define STETI_RECORD_ARRAYS 16
 
+/* Contexts of several devices, among which weights are copied; defined by each backend. */
+struct steti_peers;
+struct steti_peers_note {
+    char
+        text[256]; /* one line for the log: how copies are made; "" where there is nothing to say */
+};
+
 /* The table of functions. Members marked (optional) may be NULL. */
 struct steti_backend_ops {
     int api_version; /* STETI_BACKEND_API */
@@ -286,6 +293,27 @@ struct steti_backend_ops {
     void (*free_recording)(struct steti_backend *b, struct steti_recording *r);
     stet_status (*replay)(struct steti_backend *b, struct steti_recording *r, int n_rows,
                           stet_error *err);
+
+    /* (optional) How many devices of this kind there are: indices 0 .. *out - 1. */
+    stet_status (*count_devices)(int *out, stet_error *err);
+
+    /* Weights on several devices. (optional, all or none; without them every context of the backend
+     * sees the matrices and the memory of every other, whatever their device_index.)
+     *
+     * contexts[0 .. n) are of different devices and outlive the peers. Only one thread uses them
+     * until peers_close. *out may be NULL: one context, and nothing to do. */
+    stet_status (*peers_open)(struct steti_backend *const *contexts, int n,
+                              struct steti_peers **out, struct steti_peers_note *note,
+                              stet_error *err);
+    /* Copies of what is in contexts[0] for the others, copies[0 .. n - 1), which are to be freed as
+     * if they had been made there. They are filled when peers_finish has returned STET_OK. On
+     * failure there are none. */
+    stet_status (*peers_matrix)(struct steti_peers *p, const struct steti_matrix *m,
+                                struct steti_matrix **copies, stet_error *err);
+    stet_status (*peers_memory)(struct steti_peers *p, const void *src, size_t bytes, void **copies,
+                                stet_error *err);
+    stet_status (*peers_finish)(struct steti_peers *p, stet_error *err);
+    void (*peers_close)(struct steti_peers *p); /* NULL is legal; also after a failure */
 };
 
 #endif

@@ -14,7 +14,9 @@
 #define MAX_SPECS 64
 #define NAME_CAP 24
 
-#define LEAST_REQUESTS 64u
+#define LEAST_REQUESTS 64u /* for each device */
+#define MOST_DEVICES 64u   /* of the library */
+#define USUAL_DEVICES 8u
 #define MOST_REQUESTS 8192u
 #define QUEUE_SIZE 1024u /* the library's default */
 #define TOKENS_A_LINE 16u
@@ -85,14 +87,17 @@ static const struct steti_option_spec table[] = {
     LIBRARY(
         "device", STETI_OPTION_MODEL, "NAME",
         "cpu (default), cuda, or auto: cuda if there is one that works, else cpu, with a warning."),
-    LIBRARY("device_index", STETI_OPTION_MODEL, "N",
-            "Which of several devices, 0 to 255. Default: 0."),
+    LIBRARY("device_index", STETI_OPTION_MODEL, "LIST",
+            "Which of several devices, 0 to 255, or several that share the work: a list such as "
+            "0,2 or 0-3, or all. With cpu: 0-1, 0-2 and so on, parts of the processor. Default: "
+            "0."),
     LIBRARY("compute_type", STETI_OPTION_MODEL, "TYPE",
             "auto (default: as the model is stored), int8 or float32."),
     LIBRARY("intra_threads", STETI_OPTION_MODEL, "N",
-            "Threads. Default: the processors stet may use, at most 4."),
+            "Threads, shared out over several devices. Default: the processors stet may use, at "
+            "most 4."),
     LIBRARY("batch_size", STETI_OPTION_ENGINE, "N",
-            "Sentences decoded together, 1 to 1024. Default: 8."),
+            "Sentences decoded together, on each device, 1 to 1024. Default: 8."),
     LIBRARY("batch_type", STETI_OPTION_ENGINE, "TYPE",
             "What --batch_size counts: examples (default), which are sentences, or tokens, which "
             "are those of the source, 1 to 65536."),
@@ -130,7 +135,8 @@ static const struct steti_option_spec table[] = {
     LIBRARY("target_language", STETI_OPTION_ENGINE, "NAME",
             "The language to write, for these and Marian. Default: what the folder says."),
     LIBRARY("memory_limit", STETI_OPTION_ENGINE, "BYTES",
-            "Memory for the model, the engine and the lines in it, with K, M or G, such as 200M. "
+            "Memory for the model, the engine and the lines in it, on all devices, with K, M or G, "
+            "such as 200M. "
             "Where it "
             "does not suffice stet says how much is needed."),
     REPLAY("draft", "POLICIES",
@@ -143,7 +149,7 @@ static const struct steti_option_spec table[] = {
     TEXT("text", 0, STETI_CMD_QUANTIZE, text, "FILE",
          "Decode the lines of FILE with the old and the new folder and count what differs."),
     QUANTIZE("device", "NAME", "Where --text is decoded: cpu (default), cuda or auto."),
-    QUANTIZE("device_index", "N", "Which of several devices, 0 to 255. Default: 0."),
+    QUANTIZE("device_index", "LIST", "Which of several devices, as of correct. Default: 0."),
     QUANTIZE("intra_threads", "N",
              "Threads for --text. Default: the processors stet may use, at most 4."),
     FLAG("ids", 0, STETI_CMD_REPLAY, ids,
@@ -226,26 +232,53 @@ static void set_library(stet_option *options, size_t *n, const char *key, const 
     *n += i == *n;
 }
 
-static const char *library_value(const struct steti_args *a, const char *key, const char *usual)
+static const char *find_value(const stet_option *options, size_t n, const char *key,
+                              const char *usual)
 {
-    for (size_t i = 0; i < a->n_engine_options; i++) {
-        if (strcmp(a->engine_options[i].key, key) == 0) {
-            return a->engine_options[i].value;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(options[i].key, key) == 0) {
+            return options[i].value;
         }
     }
     return usual;
+}
+
+static const char *engine_value(const struct steti_args *a, const char *key, const char *usual)
+{
+    return find_value(a->engine_options, a->n_engine_options, key, usual);
+}
+
+/* How many devices a list such as 0,2-4 has; how many "all" are only the library finds out. */
+static unsigned long count_devices(const struct steti_args *a)
+{
+    const char *p = find_value(a->model_options, a->n_model_options, "device_index", "0");
+    unsigned long n = 0;
+    if (strcmp(p, "all") == 0) {
+        return USUAL_DEVICES;
+    }
+    while (*p != '\0' && n < MOST_DEVICES) {
+        char *end;
+        unsigned long first = strtoul(p, &end, 10), last = first;
+        if (*end == '-') {
+            last = strtoul(end + 1, &end, 10);
+        }
+        n += last >= first && last - first < MOST_DEVICES ? last - first + 1 : 1;
+        p = *end != '\0' ? end + 1 : end;
+    }
+    return n < 1 ? 1 : n < MOST_DEVICES ? n : MOST_DEVICES;
 }
 
 /* Several times what is decoded together: the next sentences are there when places become free.
  * Wrong values give some number; the library reports them. */
 static void choose_max_requests(struct steti_args *a)
 {
-    unsigned long n = strtoul(library_value(a, "batch_size", "8"), NULL, 10);
-    if (strcmp(library_value(a, "batch_type", "examples"), "tokens") == 0) {
+    unsigned long n = strtoul(engine_value(a, "batch_size", "8"), NULL, 10);
+    unsigned long devices = count_devices(a), least = LEAST_REQUESTS * devices;
+    if (strcmp(engine_value(a, "batch_type", "examples"), "tokens") == 0) {
         n /= TOKENS_A_LINE;
     }
-    n = n < MOST_REQUESTS / 8 ? n * 8 : MOST_REQUESTS;
-    a->max_requests = n < LEAST_REQUESTS ? LEAST_REQUESTS : n;
+    n = n < MOST_REQUESTS / 8 / devices ? n * 8 * devices : MOST_REQUESTS;
+    a->max_requests = n < least ? least : n;
     if (a->max_requests > QUEUE_SIZE && (a->command & BOTH) != 0) {
         snprintf(a->queue_size, sizeof a->queue_size, "%zu", a->max_requests);
         set_library(a->engine_options, &a->n_engine_options, "queue_size", a->queue_size);

@@ -244,6 +244,13 @@ static stet_status cpu_sync(struct steti_backend *b, stet_error *err)
     return STET_OK; /* ops are done when they return */
 }
 
+static stet_status cpu_count(int *out, stet_error *err)
+{
+    (void)err;
+    *out = 1;
+    return STET_OK;
+}
+
 const struct steti_backend_ops *steti_cpu_backend(void)
 {
     static const struct steti_backend_ops ops = {
@@ -266,6 +273,7 @@ const struct steti_backend_ops *steti_cpu_backend(void)
         .attention = steti_cpu_attention,
         .argmax = steti_cpu_argmax,
         .sync = cpu_sync,
+        .count_devices = cpu_count,
     };
     return &ops;
 }

@@ -87,3 +87,8 @@ void steti_admission_give(struct steti_admission *a, uint64_t tokens)
     steti_admission_give_tokens(a, tokens);
     a->requests -= a->requests > 0;
 }
+
+void steti_admission_take_tokens(struct steti_admission *a, uint64_t tokens)
+{
+    a->tokens = sum(a->tokens, tokens);
+}

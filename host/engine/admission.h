@@ -34,4 +34,7 @@ stet_status steti_admission_take(struct steti_admission *a, const struct steti_a
 void steti_admission_give_tokens(struct steti_admission *a, uint64_t tokens);
 void steti_admission_give(struct steti_admission *a, uint64_t tokens);
 
+/* Tokens that were done must be done again. */
+void steti_admission_take_tokens(struct steti_admission *a, uint64_t tokens);
+
 #endif

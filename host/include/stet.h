@@ -154,10 +154,16 @@ typedef struct stet_model stet_model;
  *                  environment variable STET_PLUGIN_PATH (the file or its folder), else beside
  *                  this library, beside the running programme, and where the system's loader
  *                  looks. It stays loaded. It does not use the memory hooks
- *   device_index   which of several devices, 0 .. 255 (default 0); cpu has only 0
+ *   device_index   which of several devices, 0 .. 255 (default 0), or several: a list and ranges,
+ *                  such as "0,2" or "0-3", at most 64, or "all". The weights are read and packed
+ *                  once and copied to the other devices, by NCCL where libnccl.so.2 is found. Each
+ *                  engine uses all of them: see stet_engine_create. With cpu a list begins with 0
+ *                  and has no gaps: it is one processor, and the engine has so many decoders on it
+ *                  that share its threads and weights. "all" is 0 there
  *   compute_type   "auto" (default: as stored), "int8" or "float32"
  *   intra_threads  threads of each engine of this model, 1 .. 256; default: the processors this
- *                  process may use, at most 4
+ *                  process may use, at most 4. With several devices they are shared out, at least
+ *                  one for each
  *
  * STET_E_IO       a file is missing or cannot be read
  * STET_E_FORMAT   a file is not what its name says (message: file, key or offset)
@@ -304,10 +310,20 @@ STET_API stet_status stet_quantize(const stet_quantize_input *input, const stet_
 
 /* Working memory, caches and threads that serve requests: the sentences of all requests in flight
  * are decoded together, and a sentence joins or leaves at every decoder pass. Any thread may call.
- * An engine does not survive fork(): calls in the child give STET_E_FORKED. */
+ * An engine does not survive fork(): calls in the child give STET_E_FORKED.
+ *
+ * On several devices (option device_index of the model) it has a decoder and a thread on each. A
+ * request goes to the device that has the fewest source tokens in flight, and all its sentences
+ * are decoded there: a long text is divided between devices only if it comes as several requests.
+ * The output does not depend on the device, if all are of one kind. When one fails, the requests
+ * on it are decoded on the others from their beginning; a request that was being decoded on two
+ * devices when they failed gets STET_E_DEVICE, for it may be the cause. */
 typedef struct stet_engine stet_engine;
 
-/* options:
+/* With several devices batch_size counts for each of them; memory_limit, queue_size, queue_tokens
+ * and queue_delay_ms are for all together.
+ *
+ * options:
  *   decoding            "aggressive" (default) or "greedy"; the output is the same
  *   draft               draft policy: "edit" (default), "tree", "sad" or "none"
  *   draft_window        most tokens drafted at once; "auto" (default: follows what passes cost
@@ -369,17 +385,36 @@ STET_API stet_status stet_engine_create(stet_model *model, const stet_option *op
 STET_API stet_status stet_engine_drain(stet_engine *engine, uint64_t deadline_ns, stet_error *err);
 
 /* Waits for blocking calls in progress on other threads, completes all other requests with
- * STET_E_SHUTDOWN and ends the engine's thread. Does not wait for a running request longer than one
- * call of the encoder and one decoder pass take, or, with option verify, one sentence. */
+ * STET_E_SHUTDOWN and ends the engine's threads. Does not wait for a running request longer than
+ * one call of the encoder and one decoder pass take, or, with option verify, one sentence. */
 STET_API void stet_engine_destroy(stet_engine *engine);
 
 #define STET_HEALTH_READY 0
 #define STET_HEALTH_DRAINING 1
-/* The device failed: every request gives STET_E_DEVICE. Destroy the engine and create another, best
- * in a new process. */
+/* The device, or of several the last one, failed: every request gives STET_E_DEVICE. Destroy the
+ * engine and create another, best in a new process. */
 #define STET_HEALTH_DEAD 2
 /* One of these, or a negative status. */
 STET_API int32_t stet_engine_health(const stet_engine *engine);
+
+/* One of an engine's devices. */
+typedef struct stet_device_state {
+    uint32_t struct_size;
+    int32_t health;        /* STET_HEALTH_READY or STET_HEALTH_DEAD */
+    uint32_t device_index; /* as in the model's option */
+    uint32_t reserved;
+    char name[64];
+    uint64_t requests;                    /* on it and not completed */
+    uint64_t tokens;                      /* source tokens of these that are expected still */
+    uint64_t encoder_calls, batch_passes; /* as in stet_stats */
+    char message[240];                    /* of a dead one: what failed */
+} stet_device_state;
+
+/* Device i, counted from 0 in the order of option device_index. A dead one stays dead as long as
+ * the engine lives; the log hook gets a line when one of several fails. STET_E_INVALID: there are
+ * not so many, or struct_size is none; STET_E_FORKED. */
+STET_API stet_status stet_engine_device(const stet_engine *engine, size_t i,
+                                        stet_device_state *out);
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
@@ -501,7 +536,7 @@ STET_API void stet_cq_wakeup(stet_cq *cq);
  * STET_E_TOO_LONG  more bytes or tokens than a request may have, or than memory_limit leaves
  * STET_E_INVALID   an argument or a field of the request
  * STET_E_SHUTDOWN  the engine drains or is being destroyed
- * STET_E_DEVICE    the device failed (STET_HEALTH_DEAD)
+ * STET_E_DEVICE    the device, or all of several, failed (STET_HEALTH_DEAD)
  * STET_E_FORKED, STET_E_NOMEM */
 STET_API stet_status stet_submit(stet_engine *engine, stet_cq *cq, const stet_request *requests,
                                  size_t n, uint64_t *ids, size_t *accepted, stet_error *err);
@@ -564,7 +599,8 @@ STET_API int64_t stet_result_sentences(const stet_result *result, stet_sentence 
                                        size_t sentence_size, size_t first, size_t cap);
 
 /* Counts and times. Of one request (stet_result_stats) or of everything an engine did
- * (stet_engine_stats). */
+ * (stet_engine_stats). An engine on several devices tells their sums, also of times but total_ns.
+ * What a device did for requests that it failed to end is in none of tokens, rows and passes. */
 typedef struct stet_stats {
     uint32_t struct_size;
     uint32_t reserved;

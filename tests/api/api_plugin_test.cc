@@ -159,12 +159,53 @@ TEST(ApiPluginIndex, ReachesThePlugin)
     EXPECT_TRUE(holds(json, "{\"device\":\"cuda\",\"can_be_used\":true,\"name\":\"stub 255\"}"));
 }
 
+TEST(ApiPluginIndex, Lists)
+{
+    PluginPath path(stub_path("works"));
+    const std::vector<std::pair<const char *, std::vector<uint32_t>>> lists = {
+        {"7", {7}},          {"0,1", {0, 1}},     {"5-7,2", {5, 6, 7, 2}},
+        {"255,0", {255, 0}}, {"3-3,001", {3, 1}}, {"all", {0, 1, 2}}};
+    for (const auto &[value, want] : lists) {
+        Model m("edgeformer-a", on("cuda", value));
+        ASSERT_EQ(m.status, STET_OK) << m.err.message;
+        Engine g(m.handle);
+        std::vector<uint32_t> found;
+        stet_device_state s{};
+        s.struct_size = sizeof s;
+        while (stet_engine_device(g.handle, found.size(), &s) == STET_OK) {
+            EXPECT_EQ(s.name, "stub " + std::to_string(s.device_index));
+            found.push_back(s.device_index);
+        }
+        EXPECT_EQ(found, want) << value;
+    }
+    Model most("edgeformer-a", on("cuda", "0-63"));
+    EXPECT_EQ(most.status, STET_OK) << most.err.message;
+}
+
+// A machine without the device has one processor, whatever list was meant for the others.
+TEST(ApiPluginIndex, AutoTakesAsManyParts)
+{
+    PluginPath path(stub_path("no_device"));
+    for (const char *value : {"2,5", "all"}) {
+        Model m("edgeformer-a", on("auto", value));
+        ASSERT_EQ(m.status, STET_OK) << m.err.message;
+        Engine g(m.handle);
+        stet_device_state s{};
+        s.struct_size = sizeof s;
+        EXPECT_EQ(stet_engine_device(g.handle, 1, &s) == STET_OK, value[0] == '2');
+        EXPECT_EQ(correct(g, "").text(), "");
+    }
+}
+
 TEST(ApiPluginIndex, WrongValues)
 {
-    for (const char *value : {"256", "-1", "x", "", "0,1"}) {
-        EXPECT_TRUE(holds(message_of_load(on("cuda", value), STET_E_INVALID), "from 0 to 255"));
+    for (const char *value : {"256", "-1", "x", "", "0,", ",0", "0,0", "1-0", "0-", "0-1,1", "0-64",
+                              "all,0", "0 ,1", "99999999999", "0-256"}) {
+        EXPECT_TRUE(holds(message_of_load(on("cuda", value), STET_E_INVALID), "0 to 255")) << value;
     }
-    EXPECT_TRUE(holds(message_of_load(on("cpu", "1"), STET_E_INVALID), "device_index"));
+    for (const char *value : {"1", "0,2", "1,0", "0-1,3"}) {
+        EXPECT_TRUE(holds(message_of_load(on("cpu", value), STET_E_INVALID), "device_index"));
+    }
     EXPECT_TRUE(holds(message_of_load({{"device_index", "1"}}, STET_E_INVALID), "device cuda"))
         << "the default is the processor";
     EXPECT_TRUE(holds(message_of_load({{"device", "tpu"}}, STET_E_INVALID), "cpu, cuda or auto"));

@@ -14,15 +14,16 @@ using namespace stet_test;
 namespace
 {
 
-stet_status live(const char *device, stet_model **model)
+stet_status live(const char *device, stet_model **model, const char *index = "0")
 {
     const std::string folder = fixture("edgeformer-a");
-    const stet_option model_options[] = {{"device", device}, {"intra_threads", "1"}};
+    const stet_option model_options[] = {
+        {"device", device}, {"intra_threads", "1"}, {"device_index", index}};
     const stet_option engine_options[] = {
         {"batch_size", "2"}, {"max_input_length", "16"}, {"max_decoding_length", "24"}};
     stet_engine *g = nullptr;
     stet_result *out = nullptr;
-    stet_status st = stet_model_load(folder.c_str(), model_options, 2, model, nullptr);
+    stet_status st = stet_model_load(folder.c_str(), model_options, 3, model, nullptr);
     st = st == STET_OK ? stet_engine_create(*model, engine_options, 3, &g, nullptr) : st;
     st = st == STET_OK ? stet_correct(g, "bace difo", 9, &out, nullptr) : st;
     EXPECT_EQ(st == STET_OK, out != nullptr);
@@ -38,6 +39,14 @@ TEST(OutOfMemoryPlugin, ADeviceThatWorks)
     fail_every_allocation("the life of a model on a plug-in", [] {
         stet_model *m = nullptr;
         return live("cuda", &m);
+    });
+}
+
+TEST(OutOfMemoryPlugin, TwoParts)
+{
+    fail_every_allocation("the life of a model with two engines on the processor", [] {
+        stet_model *m = nullptr;
+        return live("cpu", &m, "0,1");
     });
 }
 

@@ -16,11 +16,18 @@
 #ifndef STUB_LOST_AT
 #define STUB_LOST_AT 0 /* from this call of argmax on all fail; 0: none does */
 #endif
+#ifndef STUB_LOST_INDEX
+#define STUB_LOST_INDEX -1 /* only those of this device; -1: of all */
+#endif
+#ifndef STUB_COUNT
+#define STUB_COUNT 1 /* devices */
+#endif
 
 __attribute__((visibility("default"))) const struct steti_backend_ops *steti_backend_plugin(void);
 
 static struct steti_backend_ops table;
 static _Atomic int last_index, argmax_calls;
+static struct steti_backend *_Atomic lost; /* the context of STUB_LOST_INDEX that was opened last */
 
 static stet_status stub_open(const struct steti_backend_options *o, struct steti_backend **out,
                              stet_error *err)
@@ -32,7 +39,11 @@ static stet_status stub_open(const struct steti_backend_options *o, struct steti
     }
     atomic_store(&last_index, o->device_index);
     steti_log(STET_LOG_INFO, "stub", "opened number %d", o->device_index);
-    return steti_cpu_backend()->open(o, out, err);
+    STETI_TRY(steti_cpu_backend()->open(o, out, err));
+    if (o->device_index == STUB_LOST_INDEX) {
+        atomic_store(&lost, *out);
+    }
+    return STET_OK;
 }
 
 static void stub_caps(const struct steti_backend *b, struct steti_backend_caps *out)
@@ -44,11 +55,19 @@ static void stub_caps(const struct steti_backend *b, struct steti_backend_caps *
 static stet_status stub_argmax(struct steti_backend *b, const struct steti_argmax_params *p,
                                stet_error *err)
 {
-    if (STUB_LOST_AT > 0 && atomic_fetch_add(&argmax_calls, 1) + 1 >= STUB_LOST_AT) {
+    int can_be_lost = STUB_LOST_AT > 0 && (STUB_LOST_INDEX < 0 || b == atomic_load(&lost));
+    if (can_be_lost && atomic_fetch_add(&argmax_calls, 1) + 1 >= STUB_LOST_AT) {
         return steti_fail(err, STET_E_DEVICE, "device cuda:%d: stub: the plug was pulled",
-                          atomic_load(&last_index));
+                          STUB_LOST_INDEX < 0 ? atomic_load(&last_index) : STUB_LOST_INDEX);
     }
     return steti_cpu_backend()->argmax(b, p, err);
+}
+
+static stet_status stub_count(int *out, stet_error *err)
+{
+    (void)err;
+    *out = STUB_COUNT;
+    return STET_OK;
 }
 
 __attribute__((constructor)) static void fill_table(void)
@@ -59,6 +78,7 @@ __attribute__((constructor)) static void fill_table(void)
     table.caps = stub_caps;
     table.argmax = stub_argmax;
     table.set_log = steti_log_set_hook;
+    table.count_devices = stub_count;
 }
 
 const struct steti_backend_ops *steti_backend_plugin(void)

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
@@ -12,6 +13,33 @@ extern "C" {
 
 namespace
 {
+
+// The real NCCL, where it is installed: a block goes to itself and stays what it is.
+void check_one_rank(const steti_backend_ops *ops, steti_backend *b)
+{
+    stet_error err = {};
+    steti_peers *peers = nullptr;
+    steti_peers_note note = {};
+    void *block = nullptr, *none = nullptr;
+    char sent[] = "as it was", back[sizeof sent] = "";
+    int n = 0;
+    err.struct_size = sizeof err;
+    EXPECT_EQ(ops->count_devices(&n, &err), STET_OK) << err.message;
+    EXPECT_GE(n, 1);
+    setenv("STET_NCCL", "always", 1);
+    ASSERT_EQ(ops->peers_open(&b, 1, &peers, &note, &err), STET_OK) << err.message;
+    unsetenv("STET_NCCL");
+    ASSERT_NE(peers, nullptr);
+    std::printf("%s\n", note.text);
+    ASSERT_EQ(ops->mem_alloc(b, sizeof sent, &block, &err), STET_OK) << err.message;
+    EXPECT_EQ(ops->upload(b, block, sent, sizeof sent, &err), STET_OK) << err.message;
+    EXPECT_EQ(ops->peers_memory(peers, block, sizeof sent, &none, &err), STET_OK) << err.message;
+    EXPECT_EQ(ops->peers_finish(peers, &err), STET_OK) << err.message;
+    EXPECT_EQ(ops->download(b, back, block, sizeof sent, &err), STET_OK) << err.message;
+    EXPECT_STREQ(back, sent);
+    ops->peers_close(peers);
+    ops->mem_free(b, block);
+}
 
 TEST(Plugin, LoadsAndSaysWhetherThereIsADevice)
 {
@@ -36,9 +64,13 @@ TEST(Plugin, LoadsAndSaysWhetherThereIsADevice)
         EXPECT_NE(std::string(err.message).find("device cuda:0: opening the device: "),
                   std::string::npos)
             << err.message;
+        int n = -1;
+        EXPECT_EQ(ops->count_devices(&n, &err), STET_E_DEVICE);
+        EXPECT_NE(std::string(err.message).find("cudaGetDeviceCount: "), std::string::npos);
         GTEST_SKIP() << err.message;
     }
     EXPECT_EQ(ops->sync(b, &err), STET_OK) << err.message;
+    check_one_rank(ops, b);
     ops->close(b);
     o.device_index = 1000;
     EXPECT_EQ(ops->open(&o, &b, &err), STET_E_DEVICE);

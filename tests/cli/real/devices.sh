@@ -17,6 +17,22 @@ stub works --device cuda --device-index 3 --verify
 STET_PLUGIN_PATH="$STET_STUBS/works" "$STET" inspect --device=cuda --device_index=3 "$model" |
     grep '^device' | sed 's/cpu (.*)/cpu (KIND)/'
 
+echo '- several share the work, and give the same'
+for list in 0,1 5-7,2 all; do
+    stub works --device cuda --device_index $list --edits=json --scores
+    cmp want.json out.txt
+done
+run correct -m "$model" --device_index 0-1 --edits=json --scores --verify in.txt
+cmp want.json out.txt
+STET_PLUGIN_PATH="$STET_STUBS/works" "$STET" inspect --device=cuda --device_index=all "$model" |
+    grep -E '^device|each' | sed -e 's/cpu (.*)/cpu (KIND)/' -e 's/[0-9.]* MB/N MB/'
+STET_PLUGIN_PATH="$STET_STUBS/works" run quantize --text in.txt --device cuda --device_index 0-1 \
+    "$TESTS/../fixtures/edgeformer-a" several | sed 's/, .*bytes//'
+echo '- one of two is lost on the way'
+stub lost_one --device cuda --device_index 0,1 --edits=json --scores
+cmp want.json out.txt
+stub lost_one --device cuda --device_index 0 --batch_size 1
+
 echo '- what is missing'
 for name in no_device no_symbol no_table other_version not_there; do
     stub $name --device cuda
@@ -42,6 +58,9 @@ stub lost --device cuda --batch_size 1
 echo '- wrong options'
 stub works --device gpu
 stub works --device_index 1
+stub works --device_index 0,2
+stub works --device cuda --device_index 1,1
+stub works --device cuda --device_index 3-1
 stub works --device cuda --device_index 256
 
 echo '- where it is looked for: beside the library, beside the programme, by the loader'
