@@ -88,7 +88,7 @@ static const struct steti_option_spec table[] = {
     LIBRARY("device_index", STETI_OPTION_MODEL, "N",
             "Which of several devices, 0 to 255. Default: 0."),
     LIBRARY("compute_type", STETI_OPTION_MODEL, "TYPE",
-            "auto (default: as the model is stored), int8 or float32."),
+            "auto (default: as the model is stored), int8 or float32; on cuda also bfloat16."),
     LIBRARY("intra_threads", STETI_OPTION_MODEL, "N",
             "Threads. Default: the processors stet may use, at most 4."),
     LIBRARY("batch_size", STETI_OPTION_ENGINE, "N",
