@@ -88,6 +88,7 @@ static void cuda_caps(const struct steti_backend *b, struct steti_backend_caps *
     out->row_tile = 32;
     out->threads = 1;
     out->weight_bytes = b->weight_bytes;
+    out->compute_types = 1u << STETI_F32 | 1u << STETI_I8 | 1u << STETI_BF16;
 }
 
 /* ---- Memory ---------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compute_types.h"
 #include "engine.h"
 #include "tensor.h"
 
@@ -18,6 +19,7 @@ void api_options_defaults(struct api_options *o)
     memset(o, 0, sizeof *o);
     memcpy(o->device, "cpu", 4);
     o->devices.n = 1;
+    o->compute = API_COMPUTE_AUTO;
     o->stored = STETI_I8;
     o->draft = &steti_draft_edit;
     o->draft_window = STETI_WINDOW_AUTO;
@@ -88,35 +90,27 @@ static stet_status set_device_index(struct api_options *o, const char *key, cons
 static stet_status set_compute(struct api_options *o, const char *key, const char *value,
                                stet_error *err)
 {
+    enum steti_dtype type;
     if (strcmp(value, "auto") == 0) {
         o->compute = API_COMPUTE_AUTO;
-    } else if (strcmp(value, "float32") == 0) {
-        o->compute = API_COMPUTE_F32;
-    } else if (strcmp(value, "int8") == 0) {
-        o->compute = API_COMPUTE_I8;
-    } else {
-        return wrong(key, value, "auto, int8 or float32", err);
+        return STET_OK;
     }
+    if (!compute_type_find(value, &type) || type == STETI_F16) { /* no device sums in it */
+        return wrong(key, value, "auto, int8, float32 or bfloat16", err);
+    }
+    o->compute = (int)type;
     return STET_OK;
 }
 
 static stet_status set_stored(struct api_options *o, const char *key, const char *value,
                               stet_error *err)
 {
-    static const struct {
-        const char *name;
-        enum steti_dtype type;
-    } types[] = {{"int8", STETI_I8},
-                 {"bfloat16", STETI_BF16},
-                 {"float16", STETI_F16},
-                 {"float32", STETI_F32}};
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        if (strcmp(types[i].name, value) == 0) {
-            o->stored = (int)types[i].type;
-            return STET_OK;
-        }
+    enum steti_dtype type;
+    if (!compute_type_find(value, &type)) {
+        return wrong(key, value, "int8, bfloat16, float16 or float32", err);
     }
-    return wrong(key, value, "int8, bfloat16, float16 or float32", err);
+    o->stored = (int)type;
+    return STET_OK;
 }
 
 static stet_status set_threads(struct api_options *o, const char *key, const char *value,

@@ -20,12 +20,12 @@ enum api_scope {
     API_SCOPE_REPLAY = 4,
     API_SCOPE_QUANTIZE = 8
 };
-enum api_compute { API_COMPUTE_AUTO, API_COMPUTE_F32, API_COMPUTE_I8 };
+#define API_COMPUTE_AUTO (-1)
 
 struct api_options {
     char device[16]; /* "auto", "cpu", "cuda"; of a loaded model what it is on */
     struct api_device_list devices;
-    int compute; /* enum api_compute */
+    int compute; /* enum steti_dtype, or API_COMPUTE_AUTO */
     int stored;  /* enum steti_dtype: of a folder that is written */
     int threads; /* 0 = choose */
     int greedy;

@@ -6,6 +6,7 @@
 #include "alloc.h"
 #include "backends.h"
 #include "bind_check.h"
+#include "compute_types.h"
 #include "inspect_internal.h"
 #include "languages.h"
 #include "utf8.h"
@@ -78,13 +79,12 @@ static stet_status examine_settings(struct report *r, stet_error *err)
     return STET_OK;
 }
 
-static stet_status try_binding(struct report *r, enum steti_dtype compute, int *runs,
-                               stet_error *err)
+static stet_status try_binding(struct report *r, enum steti_dtype compute, stet_error *err)
 {
     struct steti_weights *w = NULL;
     uint8_t *uses = NULL;
     stet_status st = bind_check(r->path, compute, &w, &uses, err);
-    *runs = st == STET_OK;
+    r->weight_types |= st == STET_OK ? 1u << compute : 0;
     steti_weights_close(w);
     steti_free(uses);
     return note(r, st, err);
@@ -96,8 +96,9 @@ static stet_status examine_binding(struct report *r, stet_error *err)
     if (!r->has_spec || !r->has_weights) {
         return STET_OK;
     }
-    STETI_TRY(try_binding(r, STETI_F32, &r->runs_f32, err));
-    return try_binding(r, STETI_I8, &r->runs_i8, err);
+    STETI_TRY(try_binding(r, STETI_F32, err));
+    STETI_TRY(try_binding(r, STETI_I8, err));
+    return try_binding(r, STETI_BF16, err);
 }
 
 /* Engines with other numbers of requests, without a limit of memory. */
@@ -134,6 +135,7 @@ static stet_status examine_device(struct report *r, const char *name, int index,
     if (st == STET_OK) {
         d.ops->caps(d.backend, &caps);
         d.ops->close(d.backend);
+        out->compute_types = caps.compute_types;
         if (d.ops->count_devices != NULL && d.ops->count_devices(all, NULL) != STET_OK) {
             *all = 1;
         }
@@ -168,6 +170,21 @@ static stet_status examine_devices(struct report *r, stet_error *err)
         STETI_TRY(examine_kind(r, names[i], err));
     }
     return STET_OK;
+}
+
+/* Of the device that loading takes; where it cannot be used, what any would do. */
+static unsigned device_types(const struct report *r)
+{
+    const char *wanted = r->options.device;
+    unsigned found = COMPUTE_EVERYWHERE;
+    for (int i = 0; i < r->n_devices; i++) {
+        const struct inspect_device *d = &r->devices[i];
+        /* auto takes the last that works */
+        if (d->is_usable && (strcmp(wanted, "auto") == 0 || strcmp(wanted, d->name) == 0)) {
+            found = d->compute_types;
+        }
+    }
+    return found;
 }
 
 /* What an engine on this device would be called and reserve. */
@@ -237,6 +254,7 @@ static stet_status make_report(struct report *r, uint32_t format, struct steti_b
     STETI_TRY(examine_settings(r, err));
     STETI_TRY(examine_binding(r, err));
     STETI_TRY(examine_devices(r, err));
+    r->device_types = device_types(r);
     examine_loading(r);
     return format == STET_REPORT_JSON ? inspect_write_json(r, b, err)
                                       : inspect_write_text(r, b, err);

@@ -13,6 +13,7 @@ struct inspect_device {
     const char *name;
     int index; /* -1: no list of devices was asked for */
     int is_usable;
+    unsigned compute_types;
     char text[sizeof((stet_error *)0)->message]; /* what it is, or why it cannot be used */
 };
 
@@ -28,7 +29,8 @@ struct report {
     struct steti_spec spec;
     struct steti_around around; /* with the languages of an engine, where there would be one */
     enum steti_dtype stored;
-    int runs_f32, runs_i8; /* compute types that the weights can be bound for */
+    unsigned weight_types; /* compute types that the weights can be bound for (compute_types.h) */
+    unsigned device_types; /* that the device of the options has */
     size_t n_tensors, n_files, file_bytes;
     uint64_t parameters;
     struct steti_tokenizer *tokenizer; /* NULL: it cannot be opened */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compute_types.h"
 #include "inspect_internal.h"
 
 static stet_status put_size(struct steti_buf *b, const char *label, size_t bytes, stet_error *err)
@@ -59,14 +60,6 @@ static int has_languages(const struct report *r)
            (r->spec.language_place != STETI_LANGUAGE_NONE || r->spec.family == STETI_FAMILY_MARIAN);
 }
 
-static const char *compute_types(const struct report *r)
-{
-    return r->runs_f32 && r->runs_i8 ? "float32, int8"
-           : r->runs_f32             ? "float32"
-           : r->runs_i8              ? "int8"
-                                     : "none";
-}
-
 static stet_status write_tokens(const struct report *r, struct steti_buf *b, stet_error *err)
 {
     STETI_TRY(steti_buf_printf(b, err, "%-18s ", "source"));
@@ -117,17 +110,24 @@ static stet_status write_devices(const struct report *r, struct steti_buf *b, st
 {
     for (int i = 0; i < r->n_devices; i++) {
         const struct inspect_device *d = &r->devices[i];
-        char label[24];
+        char label[32], list[COMPUTE_LIST];
         snprintf(label, sizeof label, d->index < 0 ? "device, %s" : "device, %s:%d", d->name,
                  d->index);
         STETI_TRY(steti_buf_printf(b, err, "%-18s %s: %s\n", label, d->is_usable ? "yes" : "no",
                                    d->text));
+        if (d->is_usable) {
+            snprintf(label, sizeof label, d->index < 0 ? "device, %s has" : "device, %s:%d has",
+                     d->name, d->index);
+            STETI_TRY(steti_buf_printf(b, err, "%-18s %s\n", label,
+                                       compute_type_list(d->compute_types, list)));
+        }
     }
     return STET_OK;
 }
 
 stet_status inspect_write_text(const struct report *r, struct steti_buf *b, stet_error *err)
 {
+    char list[COMPUTE_LIST];
     STETI_TRY(steti_buf_printf(b, err, "%-18s %s\n", "folder", r->path));
     if (r->has_spec) {
         STETI_TRY(write_spec(r, b, err));
@@ -141,7 +141,8 @@ stet_status inspect_write_text(const struct report *r, struct steti_buf *b, stet
                                    r->n_files == 1 ? "" : "s"));
     }
     if (r->has_spec && r->has_weights) {
-        STETI_TRY(steti_buf_printf(b, err, "%-18s %s\n", "compute types", compute_types(r)));
+        STETI_TRY(steti_buf_printf(b, err, "%-18s %s\n", "compute types",
+                                   compute_type_list(r->weight_types & r->device_types, list)));
     }
     if (r->tokenizer != NULL) {
         STETI_TRY(steti_buf_printf(b, err, "%-18s %s, %d pieces\n", "tokenizer",
@@ -198,6 +199,7 @@ static stet_status json_ids(struct steti_buf *b, const char *key, const struct s
 
 static stet_status json_requests(const struct report *r, struct steti_buf *b, stet_error *err)
 {
+    char list[COMPUTE_LIST];
     if (r->has_spec) {
         STETI_TRY(json_ids(b, "source_prefix_ids", &r->around.src_prefix, err));
         STETI_TRY(json_ids(b, "source_suffix_ids", &r->around.src_suffix, err));
@@ -205,7 +207,8 @@ static stet_status json_requests(const struct report *r, struct steti_buf *b, st
     }
     if (r->has_spec && r->has_weights) {
         STETI_TRY(steti_buf_puts(b, ",", err));
-        STETI_TRY(json_text(b, "compute_types", compute_types(r), err));
+        STETI_TRY(json_text(b, "compute_types",
+                            compute_type_list(r->weight_types & r->device_types, list), err));
     }
     STETI_TRY(
         steti_buf_printf(b, err, ",\"languages\":%d,", has_languages(r) ? r->n_languages : 0));
@@ -227,9 +230,15 @@ static stet_status json_devices(const struct report *r, struct steti_buf *b, ste
     STETI_TRY(steti_buf_puts(b, ",\"devices\":[", err));
     for (int i = 0; i < r->n_devices; i++) {
         const struct inspect_device *d = &r->devices[i];
+        char list[COMPUTE_LIST];
         STETI_TRY(steti_buf_printf(b, err, "%s{\"device\":\"%s\",\"can_be_used\":%s,",
                                    i > 0 ? "," : "", d->name, d->is_usable ? "true" : "false"));
         STETI_TRY(json_text(b, d->is_usable ? "name" : "reason", d->text, err));
+        if (d->is_usable) {
+            STETI_TRY(steti_buf_puts(b, ",", err));
+            STETI_TRY(
+                json_text(b, "compute_types", compute_type_list(d->compute_types, list), err));
+        }
         STETI_TRY(d->index < 0 ? steti_buf_puts(b, "}", err)
                                : steti_buf_printf(b, err, ",\"device_index\":%d}", d->index));
     }

@@ -2,6 +2,7 @@
 
 #include "alloc.h"
 #include "api_internal.h"
+#include "compute_types.h"
 #include "file_map.h"
 #include "languages.h"
 #include "log.h"
@@ -56,7 +57,24 @@ static enum steti_dtype compute_type(const struct api_options *o, const struct s
     if (o->compute == API_COMPUTE_AUTO) {
         return steti_model_stored_type(w) == STETI_I8 ? STETI_I8 : STETI_F32;
     }
-    return o->compute == API_COMPUTE_I8 ? STETI_I8 : STETI_F32;
+    return (enum steti_dtype)o->compute;
+}
+
+/* Before the weights are read: a large model takes its time. */
+static stet_status check_compute(const stet_model *m, stet_error *err)
+{
+    struct steti_backend_caps caps;
+    int compute = m->options.compute;
+    char list[COMPUTE_LIST];
+    m->ops->caps(m->backend, &caps);
+    if (compute == API_COMPUTE_AUTO || (caps.compute_types >> compute & 1u) != 0) {
+        return STET_OK;
+    }
+    return steti_fail(err, STET_E_INVALID,
+                      "option compute_type: \"%s\" is not possible on device %s, which computes in "
+                      "%s: use auto or one of these, or another device",
+                      compute_type_name((enum steti_dtype)compute), m->options.device,
+                      compute_type_list(caps.compute_types, list));
 }
 
 static stet_status check_vocabulary(const stet_model *m, const struct steti_spec *spec,
@@ -149,6 +167,7 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
     m->options = *o;
     STETI_TRY_GOTO(steti_folder_check(path, err), st, fail);
     STETI_TRY_GOTO(model_devices_open(m, err), st, fail);
+    STETI_TRY_GOTO(check_compute(m, err), st, fail);
     STETI_TRY_GOTO(steti_spec_read(path, &spec, err), st, fail);
     STETI_TRY_GOTO(steti_tokenizer_open(path, &m->tokenizer, err), st, fail);
     STETI_TRY_GOTO(piece_table_init(&m->pieces, m->tokenizer, err), st, fail);

@@ -161,7 +161,8 @@ struct steti_backend_caps {
     /* rows that cost about as much as one; drafts of this width are nearly free */
     int row_tile;
     int threads;
-    size_t weight_bytes; /* packed so far */
+    size_t weight_bytes;    /* packed so far */
+    unsigned compute_types; /* bit 1u << type for each enum steti_dtype that pack_matrix makes */
 };
 
 struct steti_backend_options {

@@ -92,7 +92,7 @@ static const struct steti_option_spec table[] = {
             "0,2 or 0-3, or all. With cpu: 0-1, 0-2 and so on, parts of the processor. Default: "
             "0."),
     LIBRARY("compute_type", STETI_OPTION_MODEL, "TYPE",
-            "auto (default: as the model is stored), int8 or float32."),
+            "auto (default: as the model is stored), int8 or float32; on cuda also bfloat16."),
     LIBRARY("intra_threads", STETI_OPTION_MODEL, "N",
             "Threads, shared out over several devices. Default: the processors stet may use, at "
             "most 4."),

@@ -151,6 +151,7 @@ static void cpu_caps(const struct steti_backend *b, struct steti_backend_caps *o
     out->row_tile = b->k->row_tile;
     out->threads = b->threads;
     out->weight_bytes = b->weight_bytes;
+    out->compute_types = 1u << STETI_F32 | 1u << STETI_I8;
 }
 
 /* ---- Memory ---------------------------------------------------------------------------------- */

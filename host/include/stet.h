@@ -160,7 +160,12 @@ typedef struct stet_model stet_model;
  *                  engine uses all of them: see stet_engine_create. With cpu a list begins with 0
  *                  and has no gaps: it is one processor, and the engine has so many decoders on it
  *                  that share its threads and weights. "all" is 0 there
- *   compute_type   "auto" (default: as stored), "int8" or "float32"
+ *   compute_type   what matrices and the rows they are multiplied with are rounded to: "auto"
+ *                  (default: int8 for a folder of int8 weights, else float32), "int8", "float32",
+ *                  or on cuda "bfloat16". Weights of any stored type can be computed with in any
+ *                  of them; float16 ones become bfloat16 by rounding, as there is no product in
+ *                  float16. Answers are the same for every draft and batch, but may differ
+ *                  between types
  *   intra_threads  threads of each engine of this model, 1 .. 256; default: the processors this
  *                  process may use, at most 4. With several devices they are shared out, at least
  *                  one for each
@@ -168,7 +173,7 @@ typedef struct stet_model stet_model;
  * STET_E_IO       a file is missing or cannot be read
  * STET_E_FORMAT   a file is not what its name says (message: file, key or offset)
  * STET_E_MODEL    the model is broken or not supported (message: tensor or key, expected and found)
- * STET_E_INVALID  unknown option or value
+ * STET_E_INVALID  unknown option or value, or a compute type that the device does not have
  * STET_E_DEVICE   the device asked for cannot be used (message: what is missing: the plug-in, a
  *                 library or driver that it needs, or the device)
  * STET_E_NOMEM    out of memory
@@ -182,11 +187,11 @@ STET_API void stet_model_release(stet_model *model);
 #define STET_REPORT_JSON 1u
 
 /* Describes a folder without running it: family, sizes, stored type and the compute types it can
- * run in, tokenizer, special tokens around a source and at the start, languages, prompt, files,
- * devices that can be used and why others cannot, memory with 1, 8, 32 and 128 requests in flight,
- * and whether this build can run it; if not, what is wrong with each part that can be examined
- * without the others. Takes stet_model_load's and stet_engine_create's options, which change the
- * memory figures.
+ * run in on the device of the options, tokenizer, special tokens around a source and at the start,
+ * languages, prompt, files, devices that can be used with their compute types and why others
+ * cannot, memory with 1, 8, 32 and 128 requests in flight, and whether this build can run it; if
+ * not, what is wrong with each part that can be examined without the others. Takes
+ * stet_model_load's and stet_engine_create's options, which change the memory figures.
  * Writes at most `cap` bytes to buf, always NUL-terminated if cap > 0; *needed is set to the length
  * of the whole report without the NUL.
  * The status is that of loading: a report is written also for a folder that cannot be run. */

@@ -1,16 +1,23 @@
-/* stet as one of the systems that peers_run.py measures
+/* stet as one of the systems that peers_run.py and perf/gpu measure
  *
- *   bench_stet MODEL COMPUTE_TYPE DECODING TEXT THREADS [DRAFT_WINDOW]
+ *   bench_stet MODEL COMPUTE_TYPE DECODING TEXT THREADS [DRAFT_WINDOW [DEVICE [LENGTH]]]
  *
+ * LENGTH: most tokens of a source and of an output, where the engine's own limits take more memory
+ * than many sentences on a device have.
  * TEXT.source.txt and TEXT.source.ids: the same sentences, one a line, as text and as token ids.
  * Without the second file the text is taken in place of the ids.
  * Reads commands from standard input and answers each with one line of JSON; peer_worker.py takes
  * the same commands:
  *   one BEGIN END       sentences one at a time: milliseconds of each, handed over as text and as
  *                       ids, and counts of the latter
- *   many BATCH LAYOUT   all sentences as ids, at most BATCH together: milliseconds. LAYOUT is for
- *                       other systems
- *   write FILE          the last output of every sentence as ids, one a line
+ *   ids BEGIN END       the same, handed over as ids alone
+ *   many BATCH LAYOUT [COUNT]
+ *                       all sentences or the first COUNT as ids, at most BATCH together:
+ *                       milliseconds. LAYOUT is for other systems
+ *   use DECODING        what DECODING is from now on; gives back the memory of all engines
+ *   text TEXT           other sentences, likewise
+ *   write FILE          the last output of every sentence, one a line: ids, or text where there
+ *                       are no ids
  *   memory              most resident memory so far, in bytes
  */
 #include <stdio.h>
@@ -23,7 +30,8 @@
 enum { MOST = 4096, MOST_IDS = 512, ENGINES = 4 };
 
 struct bench {
-    const char *decoding, *window;
+    char decoding[16];
+    const char *window, *length;
     struct lines text, ids;
     stet_request requests[2][MOST]; /* of text, of ids */
     int32_t *tokens;                /* of all requests, MOST_IDS each */
@@ -78,8 +86,19 @@ static void read_texts(struct bench *b, const char *name)
 
 static stet_engine *engine_for(struct bench *b, const char *batch)
 {
-    const char *options[] = {"batch_size", batch,        "decoding", b->decoding, "draft_window",
-                             b->window,    "queue_size", "4096",     NULL};
+    const char *options[] = {"batch_size",
+                             batch,
+                             "decoding",
+                             b->decoding,
+                             "draft_window",
+                             b->window,
+                             "queue_size",
+                             "4096",
+                             b->length != NULL ? "max_input_length" : NULL,
+                             b->length,
+                             "max_decoding_length",
+                             b->length,
+                             NULL};
     for (int i = 0; i < ENGINES; i++) {
         if (b->engines[i] == NULL) {
             b->engines[i] = engine_or_exit(b->model, options);
@@ -112,6 +131,25 @@ static void forget(struct bench *b, size_t begin, size_t end)
     }
 }
 
+/* The engines keep the memory of their batches, which a device may lack for several of them. */
+static void close_engines(struct bench *b)
+{
+    forget(b, 0, b->text.n);
+    for (int i = 0; i < ENGINES; i++) {
+        stet_engine_destroy(b->engines[i]);
+        b->engines[i] = NULL;
+    }
+}
+
+static void forget_texts(struct bench *b)
+{
+    close_engines(b);
+    free(b->tokens);
+    lines_free(&b->text);
+    lines_free(&b->ids);
+    memset(&b->ids, 0, sizeof b->ids);
+}
+
 static void print_counts(const stet_stats *a, const stet_stats *z)
 {
     printf("\"sentences\": %llu, \"passes\": %llu, \"rows\": %llu, \"drafted\": %llu, "
@@ -131,14 +169,14 @@ static void print_list(const char *name, const double *ms, size_t n)
     printf("], ");
 }
 
-static void one(struct bench *b, size_t begin, size_t end)
+static void one(struct bench *b, size_t begin, size_t end, int as_text)
 {
     static double ms[2][MOST];
     stet_engine *g = engine_for(b, "1");
     stet_stats before, after;
     end = end < b->text.n ? end : b->text.n;
     begin = begin < end ? begin : end;
-    for (size_t i = begin; i < end; i++) {
+    for (size_t i = begin; i < end && as_text; i++) {
         stet_result *result = NULL;
         ms[0][i - begin] = run(g, &b->requests[0][i], 1, &result);
         stet_result_release(result);
@@ -150,19 +188,21 @@ static void one(struct bench *b, size_t begin, size_t end)
     }
     after = engine_stats(g);
     printf("{");
-    print_list("text_ms", ms[0], end - begin);
+    if (as_text) {
+        print_list("text_ms", ms[0], end - begin);
+    }
     print_list("ids_ms", ms[1], end - begin);
     print_counts(&before, &after);
     printf("}\n");
 }
 
-static void many(struct bench *b, const char *batch)
+static void many(struct bench *b, const char *batch, size_t count)
 {
     stet_engine *g = engine_for(b, batch);
     stet_stats before = engine_stats(g), after;
     double ms;
     forget(b, 0, b->text.n);
-    ms = run(g, b->requests[1], b->text.n, b->results);
+    ms = run(g, b->requests[1], count < b->text.n ? count : b->text.n, b->results);
     after = engine_stats(g);
     printf("{\"ms\": %.3f, ", ms);
     print_counts(&before, &after);
@@ -181,6 +221,10 @@ static void write_outputs(const struct bench *b, const char *path)
         const int32_t *tokens = b->results[i] ? stet_result_tokens(b->results[i], &n) : NULL;
         for (size_t k = 0; k < n; k++) {
             fprintf(f, "%s%d", k > 0 ? " " : "", tokens[k]);
+        }
+        if (b->results[i] != NULL && tokens == NULL) {
+            const char *text = stet_result_text(b->results[i], &n);
+            fwrite(text, 1, n, f);
         }
         fputc('\n', f);
     }
@@ -209,16 +253,24 @@ static void memory(void)
 
 static int obey(struct bench *b, char *line)
 {
-    char *save, *word[3] = {0};
+    char *save, *word[4] = {0};
     int n = 0;
-    for (char *w = strtok_r(line, " \n", &save); w != NULL && n < 3;
+    for (char *w = strtok_r(line, " \n", &save); w != NULL && n < 4;
          w = strtok_r(NULL, " \n", &save)) {
         word[n++] = w;
     }
-    if (n == 3 && strcmp(word[0], "one") == 0) {
-        one(b, strtoul(word[1], NULL, 10), strtoul(word[2], NULL, 10));
-    } else if (n == 3 && strcmp(word[0], "many") == 0) {
-        many(b, word[1]);
+    if (n == 3 && (strcmp(word[0], "one") == 0 || strcmp(word[0], "ids") == 0)) {
+        one(b, strtoul(word[1], NULL, 10), strtoul(word[2], NULL, 10), word[0][0] == 'o');
+    } else if (n >= 3 && strcmp(word[0], "many") == 0) {
+        many(b, word[1], n == 4 ? strtoul(word[3], NULL, 10) : b->text.n);
+    } else if (n == 2 && strcmp(word[0], "use") == 0) {
+        close_engines(b);
+        snprintf(b->decoding, sizeof b->decoding, "%s", word[1]);
+        printf("{\"decoding\": \"%s\"}\n", b->decoding);
+    } else if (n == 2 && strcmp(word[0], "text") == 0) {
+        forget_texts(b);
+        read_texts(b, word[1]);
+        printf("{\"sentences\": %zu}\n", b->text.n);
     } else if (n == 2 && strcmp(word[0], "write") == 0) {
         write_outputs(b, word[1]);
     } else if (n == 1 && strcmp(word[0], "memory") == 0) {
@@ -231,12 +283,13 @@ static int obey(struct bench *b, char *line)
     return 0;
 }
 
-static void load(struct bench *b, char **argv)
+static void load(struct bench *b, char **argv, const char *device)
 {
     stet_error err = {.struct_size = sizeof err};
-    stet_option options[] = {{"compute_type", argv[2]}, {"intra_threads", argv[5]}};
+    stet_option options[] = {
+        {"compute_type", argv[2]}, {"intra_threads", argv[5]}, {"device", device}};
     uint64_t start = stet_clock_ns();
-    if (stet_model_load(argv[1], options, 2, &b->model, &err) != STET_OK) {
+    if (stet_model_load(argv[1], options, 3, &b->model, &err) != STET_OK) {
         exit_with("the model", &err);
     }
     read_texts(b, argv[4]);
@@ -250,24 +303,19 @@ int main(int argc, char **argv)
     static struct bench b;
     char line[4096];
     int bad = 0;
-    if (argc != 6 && argc != 7) {
+    if (argc < 6 || argc > 9) {
         fprintf(stderr, "usage: bench_stet MODEL COMPUTE_TYPE greedy|aggressive TEXT THREADS "
-                        "[DRAFT_WINDOW]\n");
+                        "[DRAFT_WINDOW [DEVICE [LENGTH]]]\n");
         return 1;
     }
-    b.decoding = argv[3];
-    b.window = argc == 7 ? argv[6] : "auto";
-    load(&b, argv);
+    snprintf(b.decoding, sizeof b.decoding, "%s", argv[3]);
+    b.window = argc > 6 ? argv[6] : "auto";
+    b.length = argc > 8 ? argv[8] : NULL;
+    load(&b, argv, argc > 7 ? argv[7] : "cpu");
     while (!bad && fgets(line, sizeof line, stdin) != NULL) {
         bad = obey(&b, line);
     }
-    forget(&b, 0, b.text.n);
-    for (int i = 0; i < ENGINES; i++) {
-        stet_engine_destroy(b.engines[i]);
-    }
+    forget_texts(&b);
     stet_model_release(b.model);
-    free(b.tokens);
-    lines_free(&b.text);
-    lines_free(&b.ids);
     return bad;
 }

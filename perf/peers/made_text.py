@@ -9,7 +9,8 @@ import math
 import random
 
 import sentencepiece
-from sentencepiece import sentencepiece_model_pb2
+
+import spm_file
 
 ONSETS = ["", "b", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "z", "br", "dr", "st", "tr"]
 VOWELS = ["a", "e", "i", "o", "u", "ai", "ou"]
@@ -46,7 +47,7 @@ def normalizer_of_trainer(words):
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter([" ".join(words[i:i + 20]) for i in range(0, 400, 20)]), model_writer=out,
         model_type="unigram", vocab_size=60, bos_id=-1, eos_id=0, unk_id=1, minloglevel=2)
-    return sentencepiece_model_pb2.ModelProto.FromString(out.getvalue())
+    return out.getvalue()
 
 
 class Language:
@@ -57,27 +58,20 @@ class Language:
         parts = ["."] + sorted(set(word_parts()))
         self.words = make_words(self.rng, vocab - FIRST - len(parts) - 1, [p.lstrip(WORD_START) for p in parts])
         self.vocab, self.pad = vocab, vocab - 1
-        self.proto = normalizer_of_trainer(self.words)
-        del self.proto.pieces[:]
         self.weights = [1 / (rank + 2.7) for rank in range(len(self.words))]
         total = sum(self.weights)
-        self._add("</s>", 0.0, 3)
-        self._add("<unk>", 0.0, 2)
-        for part in parts:
-            self._add(part, -4.0 if part == "." else PART_SCORE, 1)
-        for word, weight in zip(self.words, self.weights):
-            self._add(WORD_START + word, math.log(weight / total), 1)
-        self.proto.trainer_spec.vocab_size = len(self.proto.pieces)
-        self.processor = sentencepiece.SentencePieceProcessor(model_proto=self.proto.SerializeToString())
+        self.pieces = [("</s>", 0.0, 3), ("<unk>", 0.0, 2)]
+        self.pieces += [(part, -4.0 if part == "." else PART_SCORE, 1) for part in parts]
+        self.pieces += [(WORD_START + word, math.log(weight / total), 1)
+                        for word, weight in zip(self.words, self.weights)]
+        self.file = spm_file.with_pieces(normalizer_of_trainer(self.words), self.pieces)
+        self.processor = sentencepiece.SentencePieceProcessor(model_proto=self.file)
         self.first_word = FIRST + len(parts)
-
-    def _add(self, piece, score, kind):
-        self.proto.pieces.add(piece=piece, score=score, type=kind)
 
     def save(self, folder):
         for name in ("source.spm", "target.spm"):
-            (folder / name).write_bytes(self.proto.SerializeToString())
-        ids = {p.piece: i for i, p in enumerate(self.proto.pieces)}
+            (folder / name).write_bytes(self.file)
+        ids = {piece: i for i, (piece, _, _) in enumerate(self.pieces)}
         ids["<pad>"] = self.pad
         (folder / "vocab.json").write_text(json.dumps(ids, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
 

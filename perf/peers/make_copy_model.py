@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds a Marian model that copies its source and replaces certain tokens by others, without any training.
 
-usage: make_copy_model.py [--shape base|edge|tiny] [--vocab N] [--sentences N] [--seed N] FOLDER
+usage: make_copy_model.py [--shape base|edge|edgeformer|big|bart|t5|tiny] [--vocab N] [--sentences N] [--seed N] FOLDER
 
 FOLDER/model is a folder as transformers writes and reads it (MarianMTModel, float32), with source.spm, target.spm and
 vocab.json; FOLDER/text has sentences with 0 to 3 mistakes and what must come out, as text and as token ids.
@@ -28,8 +28,14 @@ import safetensors.numpy
 import made_text
 
 # base: the Transformer of that name with a large vocabulary. edge: the sizes of models/stet-edge-en. tiny: for trying.
+# Sizes of other models, in Marian's architecture: edgeformer (its layers share no weights here), big (a deep encoder
+# with a shallow decoder), bart (BART-large), t5 (T5-base).
 SHAPES = {"base": dict(width=512, heads=8, ffn=2048, decoder_ffn=2048, encoder=6, decoder=6, vocab=32000),
           "edge": dict(width=256, heads=4, ffn=1024, decoder_ffn=256, encoder=6, decoder=2, vocab=4096),
+          "edgeformer": dict(width=512, heads=8, ffn=2048, decoder_ffn=256, encoder=12, decoder=2, vocab=8000),
+          "big": dict(width=1024, heads=16, ffn=4096, decoder_ffn=4096, encoder=12, decoder=2, vocab=50000),
+          "bart": dict(width=1024, heads=16, ffn=4096, decoder_ffn=4096, encoder=12, decoder=12, vocab=50000),
+          "t5": dict(width=768, heads=12, ffn=3072, decoder_ffn=3072, encoder=12, decoder=12, vocab=32000),
           "tiny": dict(width=512, heads=8, ffn=2048, decoder_ffn=2048, encoder=2, decoder=2, vocab=2000)}
 HEAD, POSITIONS = 64, 512
 # Positions are sines in the first half and cosines in the second, of frequencies that fall from 1 to 1e-4. The fast

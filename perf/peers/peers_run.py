@@ -20,6 +20,8 @@ import subprocess
 import sys
 import time
 
+import bench_worker
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 STET = [f"stet-{kind}-{decoding}" for kind in ("int8", "float32") for decoding in ("aggressive", "greedy")]
@@ -35,39 +37,18 @@ FEW, FEW_SHAPES = 64, {"base"}
 SWEEP = (0, 1, 2, 3, 4, 6, 8, 12)
 
 
-class Worker:
+def start(args, shape, system, text="mixed", window="auto"):
     """A process of one system."""
-
-    def __init__(self, args, shape, system, text="mixed", window="auto"):
-        folder = args.outdir / shape
-        source = str(folder / "text" / text)
-        if system.startswith("stet-"):
-            _, kind, decoding = system.split("-")
-            model = folder / ("stet-int8" if kind == "int8" else "model")
-            command = [str(ROOT / "build/perf/bench_stet"), str(model), kind, decoding, source, str(args.threads),
-                       window]
-        else:
-            command = [sys.executable, str(HERE / "peer_worker.py"), system, str(folder), source, str(args.threads)]
-        cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:args.threads]))
-        self.system, self.started = system, time.perf_counter()
-        self.process = subprocess.Popen(["taskset", "-c", cores] + command, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.ready = self._answer()
-
-    def _answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"{self.system} ended with code {self.process.wait()}: {' '.join(self.process.args)}")
-        return json.loads(line)
-
-    def ask(self, *words):
-        self.process.stdin.write(" ".join(map(str, words)) + "\n")
-        self.process.stdin.flush()
-        return self._answer()
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+    folder = args.outdir / shape
+    source = str(folder / "text" / text)
+    if system.startswith("stet-"):
+        _, kind, decoding = system.split("-")
+        model = folder / ("stet-int8" if kind == "int8" else "model")
+        command = [ROOT / "build/perf/bench_stet", model, kind, decoding, source, args.threads, window]
+    else:
+        command = [sys.executable, HERE / "peer_worker.py", system, folder, source, args.threads]
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:args.threads]))
+    return bench_worker.Worker(system, ["taskset", "-c", cores] + command)
 
 
 class Record:
@@ -147,7 +128,7 @@ def cold_starts(record, args, shape):
     for i in range(args.cold + 1):
         for system in turn(args.systems, i):
             time.sleep(SETTLE)
-            worker = Worker(args, shape, system)
+            worker = start(args, shape, system)
             first = worker.ask("one", 0, 1)
             ms = 1e3 * (time.perf_counter() - worker.started)
             # The first time may have read from the disk. Systems that take text and ids in turn did the work twice.
@@ -259,7 +240,7 @@ def measure_sweep(record, args, shape):
     """Sentences with more and more mistakes: passes without a draft window and with stet's own, and their time."""
     for edits in SWEEP:
         for decoding, window in (("greedy", "auto"), ("aggressive", "auto"), ("aggressive", "0")):
-            worker = Worker(args, shape, f"stet-int8-{decoding}", f"edits{edits}", window)
+            worker = start(args, shape, f"stet-int8-{decoding}", f"edits{edits}", window)
             worker.ask("one", 0, CHUNK)
             answer = worker.ask("one", 0, 1 << 20)
             record("sweep", shape=shape, edits=edits, decoding=decoding, window=window, **answer)
@@ -280,7 +261,7 @@ def measure_shape(record, args, shape):
     cold_starts(record, args, shape)
     workers = {}
     for system in args.systems:
-        workers[system] = Worker(args, shape, system)
+        workers[system] = start(args, shape, system)
         workers[system].ask("one", 0, 8)
         record("ready", shape=shape, system=system, **workers[system].ready)
     measure_latency(record, args, shape, workers)
@@ -311,4 +292,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except bench_worker.Ended as ended:
+        sys.exit(str(ended))

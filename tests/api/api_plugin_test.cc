@@ -156,7 +156,8 @@ TEST(ApiPluginIndex, ReachesThePlugin)
     EXPECT_TRUE(holds(inspect(on("cuda", "3"), STET_OK), "\ndevice             stub 3\n"));
     std::string json = inspect(on("cuda", "255"), STET_OK, STET_REPORT_JSON);
     EXPECT_TRUE(holds(json, "\"device\":\"stub 255\"")) << json;
-    EXPECT_TRUE(holds(json, "{\"device\":\"cuda\",\"can_be_used\":true,\"name\":\"stub 255\"}"));
+    EXPECT_TRUE(holds(json, "{\"device\":\"cuda\",\"can_be_used\":true,\"name\":\"stub 255\","
+                            "\"compute_types\":\"float32, int8\"}"));
 }
 
 TEST(ApiPluginIndex, Lists)
@@ -209,6 +210,80 @@ TEST(ApiPluginIndex, WrongValues)
     EXPECT_TRUE(holds(message_of_load({{"device_index", "1"}}, STET_E_INVALID), "device cuda"))
         << "the default is the processor";
     EXPECT_TRUE(holds(message_of_load({{"device", "tpu"}}, STET_E_INVALID), "cpu, cuda or auto"));
+}
+
+// ---- Compute types -----------------------------------------------------------------------------
+
+Options computed(const char *device, const char *type)
+{
+    return {{"device", device}, {"intra_threads", "1"}, {"compute_type", type}};
+}
+
+TEST(ApiComputeType, Bfloat16DraftedIsGreedyAndNotFloat32)
+{
+#ifdef __SANITIZE_THREAD__
+    GTEST_SKIP() << "ThreadSanitizer does not know the fibers that stand for a device's threads";
+#endif
+    PluginPath path(stub_path("fibers"));
+    std::vector<uint32_t> bits[2];
+    for (const char *type : {"bfloat16", "float32"}) {
+        Model m("transformer-pre", computed("cuda", type));
+        ASSERT_EQ(m.status, STET_OK) << m.err.message;
+        Engine greedy(m.handle, {{"decoding", "greedy"}, {"scores", "1"}});
+        Engine drafted(m.handle, {{"scores", "1"}, {"draft_window", "8"}});
+        ASSERT_EQ(drafted.status, STET_OK) << drafted.err.message;
+        uint64_t saved = 0;
+        for (const char *t : texts) {
+            Answer want = answer(greedy, t), found = answer(drafted, t);
+            EXPECT_EQ(found.text, want.text) << type;
+            EXPECT_EQ(found.score_bits, want.score_bits) << type;
+            saved += want.passes - found.passes;
+            auto &all = bits[type[0] == 'f'];
+            all.insert(all.end(), want.score_bits.begin(), want.score_bits.end());
+        }
+        EXPECT_GT(saved, 0u) << "nothing was drafted";
+    }
+    EXPECT_NE(bits[0], bits[1]) << "the option changes nothing";
+}
+
+TEST(ApiComputeType, ADeviceWithoutItSaysWhatItHas)
+{
+    const char *want = "option compute_type: \"bfloat16\" is not possible on device ";
+    std::string message = message_of_load(computed("cpu", "bfloat16"), STET_E_INVALID);
+    EXPECT_TRUE(holds(message, std::string(want) + "cpu, which computes in float32, int8: use"))
+        << message;
+    PluginPath path(stub_path("works"));
+    for (const char *device : {"cuda", "auto"}) {
+        message = message_of_load(computed(device, "bfloat16"), STET_E_INVALID);
+        EXPECT_TRUE(holds(message, std::string(want) + "cuda, which")) << message;
+    }
+    PluginPath none(stub_path("no_device"));
+    message = message_of_load(computed("auto", "bfloat16"), STET_E_INVALID);
+    EXPECT_TRUE(holds(message, std::string(want) + "cpu, which")) << message;
+}
+
+TEST(ApiComputeType, Float16IsForStoringAlone)
+{
+    PluginPath path(stub_path("fibers"));
+    std::string message = message_of_load(computed("cuda", "float16"), STET_E_INVALID);
+    EXPECT_TRUE(holds(message, "use auto, int8, float32 or bfloat16")) << message;
+}
+
+TEST(ApiComputeType, TheReportTellsThoseOfTheDevice)
+{
+    PluginPath path(stub_path("fibers"));
+    for (const char *device : {"cpu", "cuda", "auto"}) {
+        bool has = device != std::string("cpu");
+        std::string report = inspect(computed(device, "auto"), STET_OK);
+        EXPECT_TRUE(holds(report, "\ndevice, cpu has    float32, int8\n")) << report;
+        EXPECT_TRUE(holds(report, "\ndevice, cuda has   float32, int8, bfloat16\n")) << report;
+        std::string types = has ? "float32, int8, bfloat16" : "float32, int8";
+        EXPECT_TRUE(holds(report, "\ncompute types      " + types + "\n")) << report;
+        report =
+            inspect(computed(device, "bfloat16"), has ? STET_OK : STET_E_INVALID, STET_REPORT_JSON);
+        EXPECT_TRUE(holds(report, ",\"compute_types\":\"" + types + "\",\"lang")) << report;
+        EXPECT_EQ(holds(report, "\"can_be_run\":true"), has) << report;
+    }
 }
 
 // ---- What cannot be used -----------------------------------------------------------------------

@@ -359,6 +359,27 @@ TEST_P(OpTest, LimitsAndBadArguments)
     EXPECT_EQ(run(), STET_E_INVALID);
 }
 
+/* What a backend says that it computes in is what it packs, and nothing else. */
+TEST_P(OpTest, PacksTheTypesOfItsCaps)
+{
+    Backend be(GetParam(), 1);
+    steti_backend_caps caps;
+    be.ops->caps(be.b, &caps);
+    const float w[] = {1.0f, -2.0f, 3.0f, 0.5f};
+    steti_tensor src = {w, STETI_F32, 2, {2, 2}};
+    int packed = 0;
+    for (int type = 0; type < STETI_DTYPE_COUNT; type++) {
+        steti_matrix *m = nullptr;
+        stet_status st =
+            be.ops->pack_matrix(be.b, &src, nullptr, static_cast<steti_dtype>(type), &m, &be.err);
+        EXPECT_EQ(st == STET_OK, (caps.compute_types >> type & 1u) != 0) << type;
+        EXPECT_TRUE(st == STET_OK || st == STET_E_INVALID) << be.err.message;
+        packed += st == STET_OK;
+        be.ops->free_matrix(be.b, m);
+    }
+    EXPECT_GE(packed, 2) << "F32 and I8 are everywhere";
+}
+
 INSTANTIATE_FOR_ALL_TARGETS();
 
 /* Products of more than one row by a matrix library. */

@@ -11,6 +11,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -125,12 +126,14 @@ inline std::vector<Target> ShimTargets()
             {"cuda_shim_small_chunks", stet_shim::ops_small_chunks(), nullptr, false, false}};
 }
 
-/* The CUDA plug-in's table, where it was built and the machine has a device for it; else NULL. */
+/* The CUDA plug-in's table, where it was built and the machine has a device for it; else NULL. The
+ * environment variable STET_CUDA_DEVICE names another file than the one that was built. */
 inline const steti_backend_ops *CudaPlugin()
 {
     const steti_backend_ops *ops = nullptr;
 #ifdef STET_CUDA_PLUGIN
-    void *lib = dlopen(STET_CUDA_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+    const char *elsewhere = getenv("STET_CUDA_DEVICE");
+    void *lib = dlopen(elsewhere != nullptr ? elsewhere : STET_CUDA_PLUGIN, RTLD_NOW | RTLD_LOCAL);
     auto entry =
         lib == nullptr
             ? nullptr

@@ -1,6 +1,8 @@
-// fixture_path.h - where the small models are.
+// fixture_path.h - where the small models are: in the tree that the test was built from, or where
+// the environment variable STET_FIXTURES says, for tests that run on another machine.
 #pragma once
 
+#include <cstdlib>
 #include <string>
 
 namespace stet_test
@@ -8,7 +10,8 @@ namespace stet_test
 
 inline std::string fixture(const std::string &name)
 {
-    return std::string(STET_FIXTURES) + "/" + name;
+    const char *elsewhere = std::getenv("STET_FIXTURES");
+    return std::string(elsewhere != nullptr ? elsewhere : STET_FIXTURES) + "/" + name;
 }
 
 } // namespace stet_test

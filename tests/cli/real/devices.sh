@@ -62,6 +62,11 @@ stub works --device_index 0,2
 stub works --device cuda --device_index 1,1
 stub works --device cuda --device_index 3-1
 stub works --device cuda --device_index 256
+stub works --device cuda --compute_type bfloat16
+run correct -m "$model" --compute_type bfloat16 in.txt
+
+echo '- bfloat16 where the device has it'
+stub fibers --device cuda --compute_type bfloat16 --verify
 
 echo '- where it is looked for: beside the library, beside the programme, by the loader'
 mkdir bin lib loader
