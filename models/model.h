@@ -75,15 +75,15 @@ struct steti_session {
     /* relative positions: what is added to the scores of the encoder and the decoder, [heads, span]
      * (relative_bias.h); NULL where there are none */
     float *rel_bias[2];
-    int32_t *host;                      /* all host row arrays */
-    int32_t *pos, *map_row;             /* [max_rows] */
-    int32_t *ids, *out_ids;             /* [max_rows] of passes that are recorded */
-    float *out_logprob;                 /* [max_rows] of these, too */
-    int32_t *begin, *count;             /* [max_rows] keys of self-attention */
-    int32_t *tail, *tail_count;         /* [max_rows] the keys that a side branch adds */
-    int32_t *cross_begin, *cross_count; /* [max_rows] keys of cross-attention */
-    struct steti_linear_part *parts;    /* [STETI_LINEAR_MAX_PARTS] */
-    struct steti_bucket buckets[STETI_PASSES][STETI_BUCKETS];
+    int32_t *host;                                 /* all host row arrays */
+    int32_t *pos, *map_row;                        /* [max_rows] */
+    int32_t *ids, *out_ids;                        /* [max_rows] of passes that are recorded */
+    float *out_logprob;                            /* [max_rows] of these, too */
+    int32_t *begin, *count;                        /* [max_rows] keys of self-attention */
+    int32_t *tail, *tail_count;                    /* [max_rows] the keys that a side branch adds */
+    int32_t *cross_begin, *cross_count;            /* [max_rows] keys of cross-attention */
+    struct steti_linear_part *parts;               /* [STETI_LINEAR_MAX_PARTS] */
+    struct steti_bucket (*buckets)[STETI_BUCKETS]; /* [STETI_PASSES]; NULL without recordings */
 };
 
 /* Bytes that a session reserves, key/value cache included; 0 when it overflows. */

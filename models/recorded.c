@@ -68,7 +68,7 @@ stet_status steti_replay_pass(struct steti_session *s, enum steti_pass kind, int
 
 void steti_free_recordings(struct steti_session *s)
 {
-    for (int kind = 0; kind < STETI_PASSES; kind++) {
+    for (int kind = 0; s->buckets != NULL && kind < STETI_PASSES; kind++) {
         for (int i = 0; i < STETI_BUCKETS; i++) {
             if (s->buckets[kind][i].recording != NULL) {
                 s->ops->free_recording(s->backend, s->buckets[kind][i].recording);
