@@ -111,6 +111,11 @@ struct steti_recording {
     int n_live; /* rows of the replay under way */
     struct steti_cuda_graph ops;
     void *exec;
+    /* The graph of the loop that ran it last (cuda_loop.c), or NULL: which loop that was, and what
+     * its rows kernel is given. */
+    void *loop_exec;
+    uint64_t loop_number;
+    struct steti_cuda_rows_args loop_rows;
 };
 
 struct steti_backend {
@@ -136,6 +141,7 @@ struct steti_backend {
     size_t tile_bytes;               /* as many of them are used */
     float *logits;                   /* STETI_CUDA_RESULT_BYTES */
     struct steti_recording *making;  /* ops go into it; NULL: they run */
+    uint64_t n_loops;                /* opened so far */
     struct steti_recording *pending; /* its replay's results have not been looked at */
 };
 
@@ -164,6 +170,11 @@ stet_status steti_cuda_idle(struct steti_backend *b, stet_error *err);
  * context cannot be used any more; but STET_E_NOMEM for too little memory while a recording is
  * made, since nothing has run. */
 stet_status steti_cuda_check(struct steti_backend *b, int code, const char *call, stet_error *err);
+
+/* The same for calls that make graphs: too little memory is STET_E_NOMEM and leaves the context as
+ * it was. */
+stet_status steti_cuda_check_graph(struct steti_backend *b, int code, const char *call,
+                                   stet_error *err);
 
 /* Memory of the device. STET_E_NOMEM when there is too little: the context stays usable. */
 stet_status steti_cuda_alloc(struct steti_backend *b, size_t bytes, const char *what, void **out,
@@ -243,6 +254,15 @@ stet_status steti_cuda_record_end(struct steti_backend *b, struct steti_recordin
 void steti_cuda_free_recording(struct steti_backend *b, struct steti_recording *r);
 stet_status steti_cuda_replay(struct steti_backend *b, struct steti_recording *r, int n_rows,
                               stet_error *err);
+
+/* Frees the recording's graph of a loop. */
+void steti_cuda_drop_loop(struct steti_backend *b, struct steti_recording *r);
+stet_status steti_cuda_loop_open(struct steti_backend *b, const struct steti_loop_options *o,
+                                 struct steti_loop **out, stet_error *err);
+void steti_cuda_loop_close(struct steti_backend *b, struct steti_loop *l);
+stet_status steti_cuda_loop_run(struct steti_backend *b, struct steti_loop *l,
+                                struct steti_loop_params *p, stet_error *err);
+size_t steti_cuda_loop_bytes(const struct steti_backend *b, const struct steti_loop_options *o);
 
 /* The device's twin of a host array that the recording reads; NULL: it reads no such array. */
 int32_t *steti_cuda_find_array(const struct steti_recording *r, const int32_t *host);

@@ -9,6 +9,7 @@
 #include "fibers.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -26,6 +27,8 @@ struct Graph;
 
 struct Device {
     Order order = Order::ascending;
+    // Called before a kernel runs: a test that wants to see or spoil what it works on.
+    std::function<void(steti_cuda_kernel kernel, const void *arg)> before;
     uint64_t calls = 0;   // of functions that can fail
     uint64_t fail_at = 0; // the call with this number fails; 0: none
     int fail_code = 700;
@@ -33,6 +36,7 @@ struct Device {
     uint64_t bytes_to_device = 0, bytes_to_host = 0;
     uint64_t copies = 0, graph_launches = 0;
     int streams = 0;
+    int has_while = 1;          // of contexts that are opened
     Graph *capturing = nullptr; // the graph that work goes into instead of being done
     bool spoilt = false;        // a call failed since the capture began
     std::set<Graph *> graphs, execs;
