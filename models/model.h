@@ -128,4 +128,14 @@ struct steti_decode_batch {
 stet_status steti_model_decode(struct steti_session *s, const struct steti_decode_batch *b,
                                stet_error *err);
 
+/* Sets where the keys and values of a slot's sentence are. */
+void steti_session_place(const struct steti_session *s, int slot, struct steti_loop_seq *seq);
+
+/* Lets the device make several passes by itself, of at most max_rows rows each: loop_run of the
+ * backend, which must have it. The caller fills p but for the recording and its arrays, and sets
+ * the lengths of the slots behind it. *done is 0 where there is no memory for the recording:
+ * nothing was run. */
+stet_status steti_model_loop(struct steti_session *s, struct steti_loop *loop, int max_rows,
+                             struct steti_loop_params *p, int *done, stet_error *err);
+
 #endif
