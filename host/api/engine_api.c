@@ -137,6 +137,7 @@ static stet_status open_scheduler(stet_engine *g, stet_error *err)
                                     .n_slots = g->options.batch_size,
                                     .encode_rows = steti_engine_encode_rows(g->core),
                                     .max_tokens = g->options.batch_tokens,
+                                    .most_passes = steti_engine_most_passes(g->core),
                                     .clock = steti_clock_system(),
                                     .ops = &engine_work_ops,
                                     .ctx = g};
