@@ -210,6 +210,10 @@ struct steti_backend_ops steti_cuda_ops(steti_cuda_open_fn open)
         .record_end = steti_cuda_record_end,
         .free_recording = steti_cuda_free_recording,
         .replay = steti_cuda_replay,
+        .loop_open = steti_cuda_loop_open,
+        .loop_close = steti_cuda_loop_close,
+        .loop_run = steti_cuda_loop_run,
+        .loop_bytes = steti_cuda_loop_bytes,
     };
     return ops;
 }

@@ -30,7 +30,7 @@ void steti_cuda_library_open(struct steti_backend *b)
 void steti_cuda_library_close(struct steti_backend *b)
 {
     while (b->library.verdicts != NULL) {
-        struct steti_cuda_verdict *v = b->library.verdicts;
+        struct steti_blas_verdict *v = b->library.verdicts;
         b->library.verdicts = v->next;
         steti_free(v);
     }
@@ -86,7 +86,7 @@ static int add_candidates(struct steti_backend *b, const struct steti_blas_produ
 }
 
 /* For many rows, and for the fewest that the library gets: it may know other ways for these. */
-int steti_cuda_library_candidates(struct steti_backend *b, const struct steti_cuda_verdict *v,
+int steti_cuda_library_candidates(struct steti_backend *b, const struct steti_blas_verdict *v,
                                   struct steti_blas_algo *out)
 {
     int width = v->type == STETI_CUDA_F32 ? STETI_CUDA_PANEL_F32 : STETI_CUDA_PANEL_MMA;
@@ -103,17 +103,17 @@ int steti_cuda_library_candidates(struct steti_backend *b, const struct steti_cu
     return add_candidates(b, &p, out, n);
 }
 
-static struct steti_cuda_verdict *find_verdict(const struct steti_backend *b, int n_out, int n_in,
+static struct steti_blas_verdict *find_verdict(const struct steti_backend *b, int n_out, int n_in,
                                                int32_t type)
 {
-    struct steti_cuda_verdict *v = b->library.verdicts;
+    struct steti_blas_verdict *v = b->library.verdicts;
     while (v != NULL && (v->n_out != n_out || v->n_in != n_in || v->type != type)) {
         v = v->next;
     }
     return v;
 }
 
-static int is_offered(struct steti_backend *b, const struct steti_cuda_verdict *v)
+static int is_offered(struct steti_backend *b, const struct steti_blas_verdict *v)
 {
     struct steti_blas_algo now[STETI_CUDA_BLAS_MOST];
     int n = steti_cuda_library_candidates(b, v, now);
@@ -125,7 +125,7 @@ static int is_offered(struct steti_backend *b, const struct steti_cuda_verdict *
     return 0;
 }
 
-static stet_status find_out(struct steti_backend *b, struct steti_cuda_verdict *v, stet_error *err)
+static stet_status find_out(struct steti_backend *b, struct steti_blas_verdict *v, stet_error *err)
 {
     stet_error why = {.struct_size = sizeof why};
     stet_status st = steti_cuda_probe(b, v, &why);
@@ -145,7 +145,7 @@ static stet_status find_out(struct steti_backend *b, struct steti_cuda_verdict *
 
 /* Of a kept verdict. A candidate goes to the library as bytes, so it must be one that the library
  * itself would name today; and a look at one row count costs little. */
-static stet_status look_again(struct steti_backend *b, struct steti_cuda_verdict *v,
+static stet_status look_again(struct steti_backend *b, struct steti_blas_verdict *v,
                               stet_error *err)
 {
     const char *why = "is not among those that it offers";
@@ -168,10 +168,10 @@ static stet_status look_again(struct steti_backend *b, struct steti_cuda_verdict
     return STET_OK;
 }
 
-static stet_status new_verdict(struct steti_backend *b, const struct steti_cuda_verdict *key,
-                               struct steti_cuda_verdict **out, stet_error *err)
+static stet_status new_verdict(struct steti_backend *b, const struct steti_blas_verdict *key,
+                               struct steti_blas_verdict **out, stet_error *err)
 {
-    struct steti_cuda_verdict *v = steti_malloc(sizeof *v);
+    struct steti_blas_verdict *v = steti_malloc(sizeof *v);
     stet_status st;
     if (v == NULL) {
         return steti_fail_nomem(err, "what is known about a matrix's shape", sizeof *v);
@@ -189,10 +189,10 @@ static stet_status new_verdict(struct steti_backend *b, const struct steti_cuda_
 }
 
 stet_status steti_cuda_library_verdict(struct steti_backend *b, int n_out, int n_in, int32_t type,
-                                       struct steti_cuda_verdict **out, stet_error *err)
+                                       struct steti_blas_verdict **out, stet_error *err)
 {
-    struct steti_cuda_verdict key = {.n_out = n_out, .n_in = n_in, .type = type};
-    struct steti_cuda_verdict *v = find_verdict(b, n_out, n_in, type);
+    struct steti_blas_verdict key = {.n_out = n_out, .n_in = n_in, .type = type};
+    struct steti_blas_verdict *v = find_verdict(b, n_out, n_in, type);
     *out = NULL;
     if (b->library.handle == NULL || n_out > STETI_CUDA_BLAS_WIDEST) {
         return STET_OK;
@@ -293,7 +293,7 @@ stet_status steti_cuda_library_part(struct steti_backend *b, const struct steti_
     return steti_cuda_run(b, l, err);
 }
 
-static void give_up(struct steti_backend *b, struct steti_cuda_verdict *v, int code)
+static void give_up(struct steti_backend *b, struct steti_blas_verdict *v, int code)
 {
     v->passed = 0;
     v->is_for_now = 1;

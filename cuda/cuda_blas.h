@@ -30,14 +30,14 @@
 /* Candidates that a shape may have. */
 #define STETI_CUDA_BLAS_MOST 16
 
-struct steti_cuda_verdict {
+struct steti_blas_verdict {
     int32_t n_out, n_in, type;
     int32_t passed;
     struct steti_blas_algo algo; /* where it passed */
     int is_from_file;            /* not compared yet with what the library offers today */
     int is_for_now;              /* says nothing about other runs: not kept in a file */
     char why[128];               /* one line, for people */
-    struct steti_cuda_verdict *next;
+    struct steti_blas_verdict *next;
 };
 
 /* Opens the library that the tuning names, and reads the verdicts kept for it. Never fails: without
@@ -49,21 +49,21 @@ void steti_cuda_library_close(struct steti_backend *b); /* legal where none was 
  * used for it. A probe that fails for lack of memory is a verdict too; STET_E_DEVICE is the
  * device's failure, and STET_E_NOMEM is lack of memory for the verdict itself. */
 stet_status steti_cuda_library_verdict(struct steti_backend *b, int n_out, int n_in, int32_t type,
-                                       struct steti_cuda_verdict **out, stet_error *err);
+                                       struct steti_blas_verdict **out, stet_error *err);
 
 /* Finds out: sets passed, algo, why. The context has no ops under way and gets its scratch back as
  * it was. STET_E_NOMEM: not for the probe. */
-stet_status steti_cuda_probe(struct steti_backend *b, struct steti_cuda_verdict *v,
+stet_status steti_cuda_probe(struct steti_backend *b, struct steti_blas_verdict *v,
                              stet_error *err);
 
 /* Looks at one row count, by v->algo, and sets passed: for a verdict that comes from a file. It is
  * also the first use of the candidate in this process, which must not be inside a recording. */
-stet_status steti_cuda_probe_again(struct steti_backend *b, struct steti_cuda_verdict *v,
+stet_status steti_cuda_probe_again(struct steti_backend *b, struct steti_blas_verdict *v,
                                    stet_error *err);
 
 /* Up to STETI_CUDA_BLAS_MOST different candidates for a matrix. 0 where the library has none or
  * cannot say. */
-int steti_cuda_library_candidates(struct steti_backend *b, const struct steti_cuda_verdict *v,
+int steti_cuda_library_candidates(struct steti_backend *b, const struct steti_blas_verdict *v,
                                   struct steti_blas_algo *out);
 
 /* Bytes of b->raw for ops of so many rows; 0 where no matrix needs it. */

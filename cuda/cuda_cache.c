@@ -132,7 +132,7 @@ static int take_type(struct reader *r, int32_t *out)
 }
 
 /* The rest of a line: printable, and as long as `why` at most. */
-static int take_why(struct reader *r, struct steti_cuda_verdict *v)
+static int take_why(struct reader *r, struct steti_blas_verdict *v)
 {
     size_t n = 0;
     while (r->p < r->end && *r->p >= ' ' && *r->p <= '~') {
@@ -145,7 +145,7 @@ static int take_why(struct reader *r, struct steti_cuda_verdict *v)
     return take(r, "\n");
 }
 
-static int take_verdict(struct reader *r, struct steti_cuda_verdict *v)
+static int take_verdict(struct reader *r, struct steti_blas_verdict *v)
 {
     memset(v, 0, sizeof *v);
     if (!take_type(r, &v->type) || !take(r, " ") || !take_size(r, &v->n_out) || !take(r, " ") ||
@@ -176,7 +176,7 @@ static const char *read_all(struct steti_backend *b, const char *text, size_t le
         return "it is about another device, library or version";
     }
     while (!take(&r, "end ")) {
-        struct steti_cuda_verdict v, *kept;
+        struct steti_blas_verdict v, *kept;
         if (!take_verdict(&r, &v)) {
             return "it is damaged: a line is not what it must be";
         }
@@ -215,7 +215,7 @@ void steti_cuda_cache_load(struct steti_backend *b)
     if (problem != NULL) {
         steti_log(STET_LOG_INFO, "cuda", "kept probes are not used: %s: %s", path, problem);
         while (b->library.verdicts != NULL) {
-            struct steti_cuda_verdict *v = b->library.verdicts;
+            struct steti_blas_verdict *v = b->library.verdicts;
             b->library.verdicts = v->next;
             steti_free(v);
         }
@@ -228,7 +228,7 @@ static stet_status put_all(const struct steti_backend *b, struct steti_buf *out,
 {
     char head[HEAD_ROOM];
     STETI_TRY(steti_buf_append(out, head, make_head(b, head), err));
-    for (const struct steti_cuda_verdict *v = b->library.verdicts; v != NULL; v = v->next) {
+    for (const struct steti_blas_verdict *v = b->library.verdicts; v != NULL; v = v->next) {
         if (v->is_for_now) {
             continue;
         }

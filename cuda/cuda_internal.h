@@ -13,7 +13,7 @@
 #include "check.h"
 #include "runtime.h"
 
-struct steti_cuda_verdict; /* cuda_blas.h */
+struct steti_blas_verdict; /* cuda_blas.h */
 
 struct steti_matrix {
     struct steti_matrix_shape shape; /* first: see check.h */
@@ -24,7 +24,7 @@ struct steti_matrix {
     void *rows;
     int64_t ld_rows;
     int filled_out; /* outputs, filled up to whole panels */
-    struct steti_cuda_verdict *verdict;
+    struct steti_blas_verdict *verdict;
 };
 
 /* Host arrays on their way to the device: written at the same offset of both blocks, front to back.
@@ -132,6 +132,11 @@ struct steti_recording {
     int n_live; /* rows of the replay under way */
     struct steti_cuda_graph ops;
     void *exec;
+    /* The graph of the loop that ran it last (cuda_loop.c), or NULL: which loop that was, and what
+     * its rows kernel is given. */
+    void *loop_exec;
+    uint64_t loop_number;
+    struct steti_cuda_rows_args loop_rows;
 };
 
 struct steti_backend {
@@ -162,12 +167,13 @@ struct steti_backend {
     int raw_width;
     struct {
         void *handle; /* NULL: there is none */
-        struct steti_cuda_verdict *verdicts;
+        struct steti_blas_verdict *verdicts;
         int widest;     /* filled outputs of the widest matrix that it multiplies with */
         int is_probing; /* the matrix that is packed is the probe's own */
         int has_cache;  /* verdicts are written to tuning.cache_folder */
     } library;
     struct steti_recording *making;  /* ops go into it; NULL: they run */
+    uint64_t n_loops;                /* opened so far */
     struct steti_recording *pending; /* its replay's results have not been looked at */
     struct steti_cuda_sdpa *sdpa;    /* attention by a library, or NULL */
 };
@@ -197,6 +203,11 @@ stet_status steti_cuda_idle(struct steti_backend *b, stet_error *err);
  * context cannot be used any more; but STET_E_NOMEM for too little memory while a recording is
  * made, since nothing has run. */
 stet_status steti_cuda_check(struct steti_backend *b, int code, const char *call, stet_error *err);
+
+/* The same for calls that make graphs: too little memory is STET_E_NOMEM and leaves the context as
+ * it was. */
+stet_status steti_cuda_check_graph(struct steti_backend *b, int code, const char *call,
+                                   stet_error *err);
 
 /* Memory of the device. STET_E_NOMEM when there is too little: the context stays usable. */
 stet_status steti_cuda_alloc(struct steti_backend *b, size_t bytes, const char *what, void **out,
@@ -277,6 +288,15 @@ void steti_cuda_free_recording(struct steti_backend *b, struct steti_recording *
 stet_status steti_cuda_replay(struct steti_backend *b, struct steti_recording *r, int n_rows,
                               stet_error *err);
 
+/* Frees the recording's graph of a loop. */
+void steti_cuda_drop_loop(struct steti_backend *b, struct steti_recording *r);
+stet_status steti_cuda_loop_open(struct steti_backend *b, const struct steti_loop_options *o,
+                                 struct steti_loop **out, stet_error *err);
+void steti_cuda_loop_close(struct steti_backend *b, struct steti_loop *l);
+stet_status steti_cuda_loop_run(struct steti_backend *b, struct steti_loop *l,
+                                struct steti_loop_params *p, stet_error *err);
+size_t steti_cuda_loop_bytes(const struct steti_backend *b, const struct steti_loop_options *o);
+
 /* The device's twin of a host array that the recording reads; NULL: it reads no such array. */
 int32_t *steti_cuda_find_array(const struct steti_recording *r, const int32_t *host);
 
@@ -315,7 +335,7 @@ stet_status steti_cuda_fill_part(struct steti_backend *b, const struct steti_lin
 
 /* pack_matrix without asking for a verdict; `verdict`, if there is one, gets a row-major copy. */
 stet_status steti_cuda_pack_as(struct steti_backend *b, const struct steti_tensor *src,
-                               const char *scale, struct steti_cuda_verdict *verdict, int32_t type,
+                               const char *scale, struct steti_blas_verdict *verdict, int32_t type,
                                struct steti_matrix **out, stet_error *err);
 
 /* ceil(a / b) of numbers that are not negative. */

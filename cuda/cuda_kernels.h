@@ -3,16 +3,19 @@
  * Every kernel takes one struct by value. All pointers in it are device pointers. README.md has a
  * table of what each one does, with its launch configuration.
  *
- * `live` is in each of them: the number of rows that there are, or NULL for n_rows. With it n_rows
- * is what the grid was made for, and rows from *live on are neither read nor written (dev_rows).
+ * `live` is in each of those that ops launch: the number of rows that there are, or NULL for
+ * n_rows. With it n_rows is what the grid was made for, and rows from *live on are neither read nor
+ * written (dev_rows).
  */
 #ifndef STETI_CUDA_KERNELS_H
 #define STETI_CUDA_KERNELS_H
 
 #include <stdint.h>
 
-/* name of the kernel without steti_cuda_, its argument */
-#define STETI_CUDA_KERNEL_MAP(XX)                                                                  \
+#include "loop_args.h"
+
+/* name of the kernel without steti_cuda_, its argument; first those of ops */
+#define STETI_CUDA_OP_KERNEL_MAP(XX)                                                               \
     XX(embed, steti_cuda_embed_args)                                                               \
     XX(norm, steti_cuda_norm_args)                                                                 \
     XX(quantize, steti_cuda_quantize_args)                                                         \
@@ -32,6 +35,10 @@
     XX(argmax_i8, steti_cuda_argmax_args)                                                          \
     XX(argmax_bf16, steti_cuda_argmax_args)                                                        \
     XX(argmax_merge, steti_cuda_argmax_args)
+#define STETI_CUDA_KERNEL_MAP(XX)                                                                  \
+    STETI_CUDA_OP_KERNEL_MAP(XX)                                                                   \
+    XX(verdict, steti_cuda_verdict_args)                                                           \
+    XX(rows, steti_cuda_rows_args)
 
 enum steti_cuda_kernel {
 #define STETI_CUDA_KERNEL_ENUM(name, args) STETI_CUDA_##name,

@@ -251,7 +251,7 @@ static size_t packed_bytes(const struct pack *j, int32_t type, size_t *at)
 }
 
 /* The row-major copy. */
-static stet_status add_rows(struct pack *j, struct steti_cuda_verdict *verdict, stet_error *err)
+static stet_status add_rows(struct pack *j, struct steti_blas_verdict *verdict, stet_error *err)
 {
     struct steti_matrix *m = j->m;
     int32_t type = m->view.type;
@@ -294,7 +294,7 @@ static stet_status new_matrix(struct pack *j, int32_t type, stet_error *err)
 }
 
 stet_status steti_cuda_pack_as(struct steti_backend *b, const struct steti_tensor *src,
-                               const char *scale, struct steti_cuda_verdict *verdict, int32_t type,
+                               const char *scale, struct steti_blas_verdict *verdict, int32_t type,
                                struct steti_matrix **out, stet_error *err)
 {
     struct pack j = {.b = b, .src = src, .scale = scale};
@@ -320,7 +320,7 @@ stet_status steti_cuda_pack_matrix(struct steti_backend *b, const struct steti_t
                                    struct steti_matrix **out, stet_error *err)
 {
     const char *scales = scale != NULL ? scale->data : NULL;
-    struct steti_cuda_verdict *v = NULL;
+    struct steti_blas_verdict *v = NULL;
     int32_t type = compute == STETI_I8     ? STETI_CUDA_I8
                    : compute == STETI_BF16 ? STETI_CUDA_BF16
                                            : STETI_CUDA_F32;

@@ -211,7 +211,7 @@ static stet_status copy_panels(struct steti_peers *p, const struct steti_matrix 
 }
 
 static void give_rows(struct steti_backend *b, const struct steti_matrix *m,
-                      struct steti_cuda_verdict *v, void *rows, struct steti_matrix *copy)
+                      struct steti_blas_verdict *v, void *rows, struct steti_matrix *copy)
 {
     if (v == NULL || !v->passed) {
         b->rt->bind(b->device);
@@ -232,7 +232,7 @@ static void give_rows(struct steti_backend *b, const struct steti_matrix *m,
 static stet_status copy_rows(struct steti_peers *p, const struct steti_matrix *m,
                              struct steti_matrix **copies, stet_error *err)
 {
-    struct steti_cuda_verdict *verdicts[MOST_PEERS] = {NULL};
+    struct steti_blas_verdict *verdicts[MOST_PEERS] = {NULL};
     void *dst[MOST_PEERS];
     stet_status st;
     for (int i = 1; i < p->n; i++) {

@@ -16,7 +16,7 @@ static const int row_counts[] = {1, 7, 8, 9, 26, 64, 65, 200, 1024, 4096};
 
 struct probe {
     struct steti_backend *b;
-    struct steti_cuda_verdict *v;
+    struct steti_blas_verdict *v;
     struct steti_matrix *m; /* of random weights */
     int rows;
     /* device, in one block: inputs; outputs of the own kernels and of the library; what b->raw is
@@ -317,7 +317,7 @@ static stet_status probe_beside(struct probe *j, stet_error *err)
     return st;
 }
 
-stet_status steti_cuda_probe(struct steti_backend *b, struct steti_cuda_verdict *v, stet_error *err)
+stet_status steti_cuda_probe(struct steti_backend *b, struct steti_blas_verdict *v, stet_error *err)
 {
     struct steti_blas_algo all[STETI_CUDA_BLAS_MOST];
     struct probe j = {.b = b, .v = v, .rows = b->tuning.blas_probe_rows, .all = all};
@@ -337,7 +337,7 @@ stet_status steti_cuda_probe(struct steti_backend *b, struct steti_cuda_verdict 
     return probe_beside(&j, err);
 }
 
-stet_status steti_cuda_probe_again(struct steti_backend *b, struct steti_cuda_verdict *v,
+stet_status steti_cuda_probe_again(struct steti_backend *b, struct steti_blas_verdict *v,
                                    stet_error *err)
 {
     struct probe j = {.b = b, .v = v, .rows = b->tuning.blas_rows + 1};

@@ -12,8 +12,8 @@ const int32_t *steti_cuda_live(const struct steti_backend *b)
     return b->making != NULL ? b->making->live : NULL;
 }
 
-/* Too little memory for a graph leaves the context as it was. */
-static stet_status check_graph(struct steti_backend *b, int code, const char *call, stet_error *err)
+stet_status steti_cuda_check_graph(struct steti_backend *b, int code, const char *call,
+                                   stet_error *err)
 {
     if (code == b->rt->out_of_memory) {
         return steti_fail(err, STET_E_NOMEM, "device cuda:%d: %s: %s", b->device, call,
@@ -32,6 +32,7 @@ void steti_cuda_free_recording(struct steti_backend *b, struct steti_recording *
         b->rt->sync(b->stream);
         b->pending = NULL;
     }
+    steti_cuda_drop_loop(b, r);
     b->rt->exec_free(r->exec);
     b->rt->graph_free(&r->ops);
     steti_cuda_drop_scratch(b, r->scratch);
@@ -50,9 +51,9 @@ void steti_cuda_give_up_recording(struct steti_backend *b)
 
 static stet_status begin(struct steti_backend *b, struct steti_recording *r, stet_error *err)
 {
-    STETI_TRY(check_graph(b, b->rt->graph_create(&r->ops), "cudaGraphCreate", err));
-    return check_graph(b, b->rt->capture_begin(&r->ops, b->stream), "cudaStreamBeginCaptureToGraph",
-                       err);
+    STETI_TRY(steti_cuda_check_graph(b, b->rt->graph_create(&r->ops), "cudaGraphCreate", err));
+    return steti_cuda_check_graph(b, b->rt->capture_begin(&r->ops, b->stream),
+                                  "cudaStreamBeginCaptureToGraph", err);
 }
 
 stet_status steti_cuda_record_begin(struct steti_backend *b, int max_rows, stet_error *err)
@@ -137,18 +138,19 @@ static stet_status capture_copy(struct steti_backend *b, struct steti_cuda_graph
                                 const struct steti_cuda_move *m, stet_error *err)
 {
     int copied, ended;
-    STETI_TRY(
-        check_graph(b, b->rt->capture_begin(g, b->stream), "cudaStreamBeginCaptureToGraph", err));
+    STETI_TRY(steti_cuda_check_graph(b, b->rt->capture_begin(g, b->stream),
+                                     "cudaStreamBeginCaptureToGraph", err));
     copied = b->rt->copy(m->dst, m->src, m->bytes, m->way, b->stream);
     ended = b->rt->capture_end(g, b->stream);
-    STETI_TRY(check_graph(b, copied, "cudaMemcpyAsync", err));
-    return check_graph(b, ended, "cudaStreamEndCapture", err);
+    STETI_TRY(steti_cuda_check_graph(b, copied, "cudaMemcpyAsync", err));
+    return steti_cuda_check_graph(b, ended, "cudaStreamEndCapture", err);
 }
 
 stet_status steti_cuda_add_recording(struct steti_backend *b, const struct steti_recording *r,
                                      struct steti_cuda_graph *g, stet_error *err)
 {
-    return check_graph(b, b->rt->graph_add(g, &r->ops), "cudaGraphAddChildGraphNode", err);
+    return steti_cuda_check_graph(b, b->rt->graph_add(g, &r->ops), "cudaGraphAddChildGraphNode",
+                                  err);
 }
 
 /* Arrays to the device, the ops, bests to the host. */
@@ -159,13 +161,14 @@ static stet_status fill_whole(struct steti_backend *b, struct steti_recording *r
                                  STETI_TO_DEVICE};
     struct steti_cuda_move out = {r->scratch->pinned_results, r->best,
                                   (size_t)r->max_rows * sizeof *r->best, STETI_TO_HOST};
-    STETI_TRY(check_graph(b, b->rt->graph_create(whole), "cudaGraphCreate", err));
+    STETI_TRY(steti_cuda_check_graph(b, b->rt->graph_create(whole), "cudaGraphCreate", err));
     STETI_TRY(capture_copy(b, whole, &in, err));
     STETI_TRY(steti_cuda_add_recording(b, r, whole, err));
     if (r->best != NULL) {
         STETI_TRY(capture_copy(b, whole, &out, err));
     }
-    return check_graph(b, b->rt->exec_create(whole, &r->exec), "cudaGraphInstantiate", err);
+    return steti_cuda_check_graph(b, b->rt->exec_create(whole, &r->exec), "cudaGraphInstantiate",
+                                  err);
 }
 
 static stet_status finish(struct steti_backend *b, struct steti_recording *r, int ended,
@@ -177,7 +180,7 @@ static stet_status finish(struct steti_backend *b, struct steti_recording *r, in
     if (r->failed) {
         return steti_fail(err, STET_E_INVALID, "recording: one of its ops failed");
     }
-    STETI_TRY(check_graph(b, ended, "cudaStreamEndCapture", err));
+    STETI_TRY(steti_cuda_check_graph(b, ended, "cudaStreamEndCapture", err));
     st = fill_whole(b, r, &whole, err);
     b->rt->graph_free(&whole);
     return st;

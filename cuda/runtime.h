@@ -20,6 +20,7 @@ struct steti_cuda_props {
     char name[64];
     int major, minor;    /* compute capability */
     size_t shared_bytes; /* of one block, without asking for more */
+    int has_while;       /* graphs may have WHILE nodes: condition_create and while_add work */
 };
 
 enum steti_cuda_direction { STETI_TO_DEVICE, STETI_TO_HOST, STETI_ON_DEVICE };

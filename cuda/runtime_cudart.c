@@ -52,11 +52,12 @@ static int device_open(int device, struct steti_cuda_props *props, void **stream
 {
     struct cudaDeviceProp p;
     cudaStream_t s = NULL;
-    int shared = 0;
+    int shared = 0, driver = 0;
     int code = (int)cudaGetDeviceProperties(&p, device);
     code = code == 0 ? attribute(&props->major, cudaDevAttrComputeCapabilityMajor, device) : code;
     code = code == 0 ? attribute(&props->minor, cudaDevAttrComputeCapabilityMinor, device) : code;
     code = code == 0 ? attribute(&shared, cudaDevAttrMaxSharedMemoryPerBlock, device) : code;
+    code = code == 0 ? (int)cudaDriverGetVersion(&driver) : code;
     code = code == 0 ? (int)cudaSetDevice(device) : code;
     code = code == 0 ? load_kernels() : code;
     code = code == 0 ? (int)cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking) : code;
@@ -65,6 +66,7 @@ static int device_open(int device, struct steti_cuda_props *props, void **stream
     }
     snprintf(props->name, sizeof props->name, "%.63s", p.name);
     props->shared_bytes = (size_t)shared;
+    props->has_while = driver >= 12040;
     *stream = s;
     return 0;
 }

@@ -87,15 +87,15 @@ struct steti_session {
     /* relative positions: what is added to the scores of the encoder and the decoder, [heads, span]
      * (relative_bias.h); NULL where there are none */
     float *rel_bias[2];
-    int32_t *host;                      /* all host row arrays */
-    int32_t *pos, *map_row;             /* [max_rows] */
-    int32_t *ids, *out_ids;             /* [max_rows] of passes that are recorded */
-    float *out_logprob;                 /* [max_rows] of these, too */
-    int32_t *begin, *count;             /* [max_rows] keys of self-attention */
-    int32_t *tail, *tail_count;         /* [max_rows] the keys that a side branch adds */
-    int32_t *cross_begin, *cross_count; /* [max_rows] keys of cross-attention */
-    struct steti_linear_part *parts;    /* [STETI_LINEAR_MAX_PARTS] */
-    struct steti_bucket buckets[STETI_PASSES][STETI_BUCKETS];
+    int32_t *host;                                 /* all host row arrays */
+    int32_t *pos, *map_row;                        /* [max_rows] */
+    int32_t *ids, *out_ids;                        /* [max_rows] of passes that are recorded */
+    float *out_logprob;                            /* [max_rows] of these, too */
+    int32_t *begin, *count;                        /* [max_rows] keys of self-attention */
+    int32_t *tail, *tail_count;                    /* [max_rows] the keys that a side branch adds */
+    int32_t *cross_begin, *cross_count;            /* [max_rows] keys of cross-attention */
+    struct steti_linear_part *parts;               /* [STETI_LINEAR_MAX_PARTS] */
+    struct steti_bucket (*buckets)[STETI_BUCKETS]; /* [STETI_PASSES]; NULL without recordings */
 };
 
 /* Bytes that a session reserves, key/value cache included; 0 when it overflows. */
@@ -139,5 +139,15 @@ struct steti_decode_batch {
 };
 stet_status steti_model_decode(struct steti_session *s, const struct steti_decode_batch *b,
                                stet_error *err);
+
+/* Sets where the keys and values of a slot's sentence are. */
+void steti_session_place(const struct steti_session *s, int slot, struct steti_loop_seq *seq);
+
+/* Lets the device make several passes by itself, of at most max_rows rows each: loop_run of the
+ * backend, which must have it. The caller fills p but for the recording and its arrays, and sets
+ * the lengths of the slots behind it. *done is 0 where there is no memory for the recording:
+ * nothing was run. */
+stet_status steti_model_loop(struct steti_session *s, struct steti_loop *loop, int max_rows,
+                             struct steti_loop_params *p, int *done, stet_error *err);
 
 #endif

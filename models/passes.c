@@ -46,7 +46,7 @@ stet_status steti_model_encode(struct steti_session *s, const struct steti_encod
     int done = 0;
     STETI_TRY(check_encode(s, b, err));
     plan_encode(s, b);
-    if (s->ops->replay != NULL && b->n_rows > 0) {
+    if (s->buckets != NULL && b->n_rows > 0) {
         memcpy(s->ids, b->ids, (size_t)b->n_rows * sizeof *s->ids);
         STETI_TRY(steti_replay_pass(s, STETI_PASS_ENCODE, b->n_rows, &done, err));
     }
@@ -122,7 +122,7 @@ static void plan_decode(struct steti_session *s, const struct steti_decode_batch
 
 static int is_recorded(const struct steti_session *s, const struct steti_decode_batch *b)
 {
-    return s->ops->replay != NULL && b->out_logits == NULL &&
+    return s->buckets != NULL && b->out_logits == NULL &&
            (b->adjust_begin == NULL || b->adjust_begin[0] == b->adjust_begin[b->n_rows]);
 }
 

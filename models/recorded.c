@@ -45,12 +45,11 @@ static stet_status record(struct steti_session *s, enum steti_pass kind, int n_r
     return st != STET_OK ? st : ended;
 }
 
-stet_status steti_replay_pass(struct steti_session *s, enum steti_pass kind, int n_rows, int *done,
-                              stet_error *err)
+stet_status steti_find_recording(struct steti_session *s, enum steti_pass kind, int n_rows,
+                                 struct steti_recording **out, stet_error *err)
 {
     int i = steti_bucket_of(n_rows, s->limits.max_rows);
     struct steti_bucket *b = &s->buckets[kind][i];
-    *done = 0;
     if (b->recording == NULL && !b->has_no_memory && b->called_off < 2) {
         stet_status st =
             record(s, kind, steti_bucket_rows(i, s->limits.max_rows), &b->recording, err);
@@ -60,16 +59,26 @@ stet_status steti_replay_pass(struct steti_session *s, enum steti_pass kind, int
             return st;
         }
     }
-    if (b->recording == NULL) {
+    *out = b->recording;
+    return STET_OK;
+}
+
+stet_status steti_replay_pass(struct steti_session *s, enum steti_pass kind, int n_rows, int *done,
+                              stet_error *err)
+{
+    struct steti_recording *r = NULL;
+    *done = 0;
+    STETI_TRY(steti_find_recording(s, kind, n_rows, &r, err));
+    if (r == NULL) {
         return STET_OK;
     }
     *done = 1;
-    return s->ops->replay(s->backend, b->recording, n_rows, err);
+    return s->ops->replay(s->backend, r, n_rows, err);
 }
 
 void steti_free_recordings(struct steti_session *s)
 {
-    for (int kind = 0; kind < STETI_PASSES; kind++) {
+    for (int kind = 0; s->buckets != NULL && kind < STETI_PASSES; kind++) {
         for (int i = 0; i < STETI_BUCKETS; i++) {
             if (s->buckets[kind][i].recording != NULL) {
                 s->ops->free_recording(s->backend, s->buckets[kind][i].recording);

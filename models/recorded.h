@@ -18,6 +18,11 @@
 stet_status steti_replay_pass(struct steti_session *s, enum steti_pass kind, int n_rows, int *done,
                               stet_error *err);
 
+/* The recording of a pass over up to n_rows rows of these arrays. *out is NULL where there is no
+ * memory for it, now and later. */
+stet_status steti_find_recording(struct steti_session *s, enum steti_pass kind, int n_rows,
+                                 struct steti_recording **out, stet_error *err);
+
 void steti_free_recordings(struct steti_session *s);
 
 /* Rows of bucket number i of a session of max_rows rows, and the first bucket with room for n. */

@@ -69,7 +69,8 @@ size_t steti_session_bytes(const struct steti_spec *s, const struct steti_sessio
     if (memory == 0 || !steti_add_size(kv, memory, &total)) {
         return 0;
     }
-    return total + HOST_ARRAYS * (size_t)l->max_rows * sizeof(int32_t);
+    return total + STETI_PASSES * STETI_BUCKETS * sizeof(struct steti_bucket) +
+           HOST_ARRAYS * (size_t)l->max_rows * sizeof(int32_t);
 }
 
 /* Of any product. */
@@ -177,7 +178,11 @@ stet_status steti_session_open(const struct steti_model *m, struct steti_backend
     out->limits = *l;
     out->host = steti_calloc(HOST_ARRAYS * rows, sizeof *out->host);
     out->parts = steti_calloc(STETI_LINEAR_MAX_PARTS, sizeof *out->parts);
-    if (out->host == NULL || out->parts == NULL) {
+    if (out->ops->replay != NULL) {
+        out->buckets = steti_calloc(STETI_PASSES, sizeof *out->buckets);
+    }
+    if (out->host == NULL || out->parts == NULL ||
+        (out->ops->replay != NULL && out->buckets == NULL)) {
         st = steti_fail_nomem(err, "a session", HOST_ARRAYS * rows * sizeof *out->host);
         goto fail;
     }
@@ -204,5 +209,6 @@ void steti_session_close(struct steti_session *s)
     steti_kv_free(&s->kv);
     steti_free(s->host);
     steti_free(s->parts);
+    steti_free(s->buckets);
     memset(s, 0, sizeof *s);
 }

@@ -44,6 +44,8 @@ BUDGETS = {
     "argmax_i8": (256, 72, 0),
     "argmax_bf16": (256, 96, 0),
     "argmax_merge": (64, 40, 0),
+    "verdict": (128, 80, 0),
+    "rows": (128, 64, 0),
 }
 
 # Instructions that the numerics forbid: approximations, denormals as zero, atomics.

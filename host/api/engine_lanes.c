@@ -26,6 +26,7 @@ static stet_status open_scheduler(struct api_lane *l, stet_error *err)
                                     .n_slots = g->batch_size,
                                     .encode_rows = steti_engine_encode_rows(l->core),
                                     .max_tokens = g->batch_tokens,
+                                    .most_passes = steti_engine_most_passes(l->core),
                                     .clock = steti_clock_system(),
                                     .ops = &engine_work_ops,
                                     .ctx = l};

@@ -127,12 +127,18 @@ static void encode(void *ctx, const int *slots, int n)
     add_time(l, slots, n, 0, now() - start);
 }
 
-static void pass(void *ctx, const int *slots, int n)
+static int passes(void *ctx, const int *slots, int n, int most, int until_done)
 {
     struct api_lane *l = ctx;
     uint64_t start = now();
-    steti_engine_pass(l->core, slots, n);
+    int made = steti_engine_passes(l->core, slots, n, most, until_done);
     add_time(l, slots, n, 1, now() - start);
+    return made;
+}
+
+static void pass(void *ctx, const int *slots, int n)
+{
+    passes(ctx, slots, n, 1, 1);
 }
 
 static int is_done(void *ctx, int slot)
@@ -337,6 +343,7 @@ static void complete(void *ctx, int request, stet_status st)
 const struct steti_sched_ops engine_work_ops = {.begin = begin,
                                                 .encode = encode,
                                                 .pass = pass,
+                                                .passes = passes,
                                                 .is_done = is_done,
                                                 .finish = finish,
                                                 .drop = drop,

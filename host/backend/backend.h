@@ -32,6 +32,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "decode_loop.h"
 #include "log.h"
 #include "status.h"
 #include "tensor.h"
@@ -315,6 +316,22 @@ struct steti_backend_ops {
                                 stet_error *err);
     stet_status (*peers_finish)(struct steti_peers *p, stet_error *err);
     void (*peers_close)(struct steti_peers *p); /* NULL is legal; also after a failure */
+
+    /* (optional) Loops, see decode_loop.h: all four or none of them; only with recordings.
+     *
+     * loop_open takes all memory, loop_bytes says how much (on the device and on the host).
+     * loop_run runs the loop and waits for it. Its outputs, counts and states do not depend on the
+     * other sentences; how many passes there were in this call does. The first call with a
+     * recording makes a graph: STET_E_NOMEM leaves all as it was, and the passes can be run without
+     * a loop. STET_E_INVALID: a parameter is out of its range; nothing was done. STET_E_DEVICE:
+     * outputs and states are not to be used. A sentence without an answer is no failure of the
+     * call. loop_close: before close; recordings that were run may be freed before or after. */
+    stet_status (*loop_open)(struct steti_backend *b, const struct steti_loop_options *o,
+                             struct steti_loop **out, stet_error *err);
+    void (*loop_close)(struct steti_backend *b, struct steti_loop *l); /* NULL is legal */
+    stet_status (*loop_run)(struct steti_backend *b, struct steti_loop *l,
+                            struct steti_loop_params *p, stet_error *err);
+    size_t (*loop_bytes)(const struct steti_backend *b, const struct steti_loop_options *o);
 };
 
 #endif

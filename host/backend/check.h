@@ -47,4 +47,10 @@ stet_status steti_check_attention_shape(const struct steti_attention_params *p,
 stet_status steti_check_attention_rows(const struct steti_attention_params *p,
                                        const struct steti_limits *l, stet_error *err);
 
+/* Of loops: ranges and sizes. What ids the arrays hold, and how rows fit the recording, is the
+ * backend's to check. */
+stet_status steti_check_loop_options(const struct steti_loop_options *o, stet_error *err);
+stet_status steti_check_loop(const struct steti_loop_params *p, const struct steti_loop_options *o,
+                             stet_error *err);
+
 #endif

@@ -76,7 +76,7 @@ size_t steti_engine_scratch_bytes(const struct steti_model *m, const struct stet
                                   const struct steti_engine_options *o)
 {
     struct steti_session_limits l = session_limits(steti_model_spec(m), o);
-    return steti_session_scratch_bytes(m, backend, &l);
+    return steti_session_scratch_bytes(m, backend, &l) + looped_bytes(m, backend, o);
 }
 
 static stet_status open_slots(struct steti_engine *e, stet_error *err)
@@ -127,7 +127,7 @@ static stet_status open_arrays(struct steti_engine *e, stet_error *err)
 static stet_status check_options(const struct steti_engine_options *o, stet_error *err)
 {
     if (o->draft == NULL || o->clock == NULL || o->batch_size < 1 || o->max_src < 1 ||
-        o->max_out < 1 || o->draft_window < STETI_WINDOW_AUTO) {
+        o->max_out < 1 || o->draft_window < STETI_WINDOW_AUTO || o->loop_passes < 0) {
         return steti_fail(err, STET_E_INVALID,
                           "engine options: sizes must be at least 1 and a policy must be set");
     }
@@ -163,6 +163,7 @@ stet_status steti_engine_open(const struct steti_model *m, struct steti_backend 
     STETI_TRY_GOTO(open_arrays(e, err), st, fail);
     STETI_TRY_GOTO(row_rules_open(e, err), st, fail);
     STETI_TRY_GOTO(open_slots(e, err), st, fail);
+    STETI_TRY_GOTO(looped_open(e, err), st, fail);
     *out = e;
     return STET_OK;
 fail:
@@ -182,6 +183,7 @@ void steti_engine_close(struct steti_engine *e)
     steti_free(e->ints);
     steti_free(e->logprob);
     row_rules_close(e);
+    looped_close(e);
     steti_session_close(&e->session);
     steti_free(e);
 }

@@ -21,6 +21,8 @@
  * of passes differ from run to run; tokens do not. */
 #define STETI_WINDOW_AUTO (-1)
 
+#define STETI_LOOP_PASSES 8
+
 struct steti_engine_options {
     const struct steti_draft_ops *draft;
     int draft_window; /* most tokens drafted at once; 0 = no limit, STETI_WINDOW_AUTO */
@@ -31,6 +33,11 @@ struct steti_engine_options {
     int max_out;
     int verify; /* decode every sentence again, greedily and alone, and compare */
     int scores; /* fill logprob */
+    /* Passes that the device may make by itself in one call, where it can (looped.h). 1: the host
+     * plans and judges every pass; 0: STETI_LOOP_PASSES. Outputs do not depend on it, and counts
+     * not with policies none and sad; the device's edit drafts no tokens that are not the
+     * source's. */
+    int loop_passes;
     const struct steti_clock *clock;
     const struct steti_draft_piece
         *pieces; /* for the policy; may be NULL; must outlive the engine */
@@ -54,10 +61,11 @@ struct steti_job {
     int32_t *out; /* room for max_out tokens */
     /* room for max_out + 1 values, or NULL; entry n_out is the end-of-sentence token's */
     float *logprob;
-    /* Only steti_engine_run looks at it. Asked once before each pass, the first included; NULL:
-     * never cancelled. Not 0: the sentence ends with STET_E_CANCELLED before that pass, what it
-     * emitted so far stays in out (the beginning of what greedy decoding gives), and its place is
-     * free for the next sentence. The other sentences' outputs do not change. */
+    /* Only steti_engine_run looks at it. Asked once before each pass, the first included (while a
+     * job in flight has it, the device makes no two passes by itself); NULL: never cancelled. Not
+     * 0: the sentence ends with STET_E_CANCELLED before that pass, what it emitted so far stays in
+     * out (the beginning of what greedy decoding gives), and its place is free for the next
+     * sentence. The other sentences' outputs do not change. */
     int (*is_cancelled)(void *ctx);
     void *cancel_ctx;
     /* Filled when this sentence fails; may be NULL. */
@@ -113,6 +121,14 @@ int steti_engine_source_rows(const struct steti_engine *e, int n_src);
  * job->status and is done; the others are not disturbed. Each slot once, in any order. */
 void steti_engine_encode(struct steti_engine *e, const int *slots, int n);
 void steti_engine_pass(struct steti_engine *e, const int *slots, int n);
+
+/* Up to `most` passes in place of one, where the device makes several by itself; at least one, and
+ * no further one when `until_done` (>= 1) of the slots are done. Returns how many. A slot that is
+ * done takes no part in the passes after. */
+int steti_engine_passes(struct steti_engine *e, const int *slots, int n, int most, int until_done);
+/* Most passes that make sense there: 1 where the device makes none by itself. */
+int steti_engine_most_passes(const struct steti_engine *e);
+
 int steti_engine_is_done(const struct steti_engine *e, int slot);
 
 /* Frees a slot, whether it is done or not, and counts what it did. */

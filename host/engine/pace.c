@@ -30,11 +30,11 @@ void pace_encoded(struct pace *p, uint64_t ns, int tokens)
     observe(&p->encode_ns, (double)ns / tokens);
 }
 
-void pace_passed(struct pace *p, uint64_t ns, int n_slots)
+void pace_passed(struct pace *p, uint64_t ns, int n_slots, int n_passes)
 {
     p->busy_ns += (double)ns;
     p->full_ns += (double)ns * n_slots / p->n_slots;
-    observe(&p->pass_ns, (double)ns);
+    observe(&p->pass_ns, (double)ns / n_passes);
 }
 
 void pace_done(struct pace *p, int tokens)

@@ -18,7 +18,7 @@ struct pace {
 
 void pace_init(struct pace *p, int n_slots);
 void pace_encoded(struct pace *p, uint64_t ns, int tokens);
-void pace_passed(struct pace *p, uint64_t ns, int n_slots);
+void pace_passed(struct pace *p, uint64_t ns, int n_slots, int n_passes); /* in one call */
 void pace_done(struct pace *p, int tokens); /* a sentence of so many is done */
 void pace_measure(struct pace *p);          /* after all that a call finished is told */
 

@@ -6,7 +6,8 @@ size_t request_bytes(const struct steti_engine_options *o, int max_rows)
     size_t rows = (size_t)max_rows, slots = (size_t)o->batch_size;
     struct steti_draft_limits l = {.max_src = o->max_src, .max_tgt = o->max_out + 1};
     size_t ints = 7 * rows + 3 * slots + 3 * ((size_t)o->max_out + 1);
-    return ints * sizeof(int32_t) + slots * (steti_draft_bytes(&l) + sizeof(struct slot));
+    return sizeof(struct steti_engine) + ints * sizeof(int32_t) +
+           slots * (steti_draft_bytes(&l) + sizeof(struct slot));
 }
 
 /* The jobs of one call, and how far they were taken. */
@@ -127,6 +128,17 @@ static void encode_new(struct run *r)
     }
 }
 
+/* One pass where someone may want a sentence to end before the next one; else as many as the device
+ * makes by itself, until a slot is free for a sentence that waits. */
+static void pass(struct run *r)
+{
+    int most = steti_engine_most_passes(r->e);
+    for (int i = 0; i < r->n_active; i++) {
+        most = r->e->slots[r->e->list[i]].job->is_cancelled != NULL ? 1 : most;
+    }
+    steti_engine_passes(r->e, r->e->list, r->n_active, most, r->next < r->n ? 1 : r->n_active);
+}
+
 stet_status steti_engine_run(struct steti_engine *e, struct steti_job *jobs, size_t n,
                              stet_error *err)
 {
@@ -135,7 +147,7 @@ stet_status steti_engine_run(struct steti_engine *e, struct steti_job *jobs, siz
         end_cancelled(&r);
         encode_new(&r);
         end_done(&r);
-        steti_engine_pass(e, e->list, r.n_active);
+        pass(&r);
         end_done(&r);
     }
     for (size_t i = 0; i < n && e->options.verify; i++) {

@@ -7,6 +7,7 @@
 #define STETI_REQUEST_H
 
 #include "engine.h"
+#include "looped.h"
 #include "token_rules.h"
 #include "window.h"
 
@@ -19,6 +20,7 @@ struct slot {
     int first_row, n_rows;
     int n_lead; /* rows in front of first_row: start tokens of a sentence's first pass */
     int done;   /* nothing is left to do but to end it */
+    struct steti_loop_seq looped; /* where drafting goes on, when the device drafts */
     int n_branches;
     struct {
         int index; /* as the policy counts them */
@@ -50,11 +52,12 @@ struct steti_engine {
     struct steti_token_rules *rules;           /* NULL: the folder has none */
     struct steti_adjust *adjust;               /* of all rows; NULL without rules */
     int32_t *adjust_begin;                     /* [rows_a_pass + 1] */
+    struct looped looped;
     struct steti_counts totals;
     struct steti_engine_times times;
 };
 
-/* Bytes of the engine's own arrays and drafts. */
+/* Bytes of the engine, its own arrays and drafts. */
 size_t request_bytes(const struct steti_engine_options *o, int max_rows);
 
 /* Writes the rows of one sentence from `row` on: its last emitted token (or the start tokens) and
@@ -65,6 +68,12 @@ stet_status slot_commit(struct steti_engine *e, struct slot *s, int *done, stet_
 /* Whether the window of this run is the engine's to choose. Greedy passes have none, and a
  * verifying run is greedy. */
 int follows_load(const struct steti_engine *e);
+/* Most tokens of an output. */
+int slot_most_out(const struct steti_engine *e);
+/* Tells the cache how many tokens the output has. */
+void slot_set_len(struct steti_engine *e, const struct slot *s);
+/* Begins the policy's draft. */
+void slot_begin_draft(const struct steti_engine *e, struct slot *s);
 /* Start tokens that stand before the first row of this sentence's next pass. */
 int slot_lead(const struct steti_engine *e, const struct slot *s);
 /* Bytes of the rules and their lists for so many decoder rows; 0 bytes where the folder has none.

@@ -289,10 +289,39 @@ static void admit(struct steti_sched *s)
     encode_gathered(s, s->now);
 }
 
+/* Passes that nothing need come between. */
+static int most_passes(const struct steti_sched *s)
+{
+    const struct ready_queue *q = &s->deadlines;
+    int is_joining = s->n_gathered > 0 || (turn_order_count(&s->order) > 0 && has_room(s));
+    double left;
+    if (s->o.ops->passes == NULL || s->o.most_passes <= 1 || is_joining) {
+        return 1;
+    }
+    if (q->n == 0 || s->pace.pass_ns <= 0) {
+        return s->o.most_passes;
+    }
+    left = (double)q->heap[0].key - (double)s->now;
+    left = left / s->pace.pass_ns;
+    return left >= s->o.most_passes ? s->o.most_passes : left > 1 ? (int)left : 1;
+}
+
+/* Returns how many there were. */
+static int run_passes(struct steti_sched *s, int n)
+{
+    int most = most_passes(s);
+    int tells_first = turn_order_count(&s->order) > 0 || s->n_begun > 1;
+    if (most > 1) {
+        return s->o.ops->passes(s->o.ctx, s->list, n, most, tells_first ? 1 : n);
+    }
+    s->o.ops->pass(s->o.ctx, s->list, n);
+    return 1;
+}
+
 static void pass(struct steti_sched *s)
 {
     uint64_t start = steti_now(s->o.clock);
-    int n = 0;
+    int n = 0, passes;
     end_expired(s, start); /* beginning and encoding took time */
     for (int i = 0; i < s->o.n_slots; i++) {
         if (s->slot_request[i] >= 0 && s->is_encoded[i]) {
@@ -302,8 +331,8 @@ static void pass(struct steti_sched *s)
     if (n == 0) {
         return;
     }
-    s->o.ops->pass(s->o.ctx, s->list, n);
-    pace_passed(&s->pace, steti_now(s->o.clock) - start, n);
+    passes = run_passes(s, n);
+    pace_passed(&s->pace, steti_now(s->o.clock) - start, n, passes);
     finish_done(s, n);
 }
 

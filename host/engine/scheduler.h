@@ -19,6 +19,13 @@
  * to four passes until that many have gathered. Without decoding all that fits the slots is read at
  * once: a single request never waits for company, and there is no timer.
  *
+ * Several passes at once. A device may make some passes by itself, which nothing can come between.
+ * It is asked for one where a sentence that waits could join at the next one; where all slots are
+ * in use, for passes until one of them is free; with sentences of several requests, until one has
+ * ended, which is told at once; else for most_passes. It is asked for no more than end before the
+ * next deadline, as far as is known what a pass takes. So a request that comes, is cancelled or
+ * passes its deadline meanwhile waits for up to most_passes passes and not for one.
+ *
  * Pure logic: what a request and a sentence are is behind struct steti_sched_ops, and time is a
  * steti_clock, so that tests run it in simulated time. One thread at a time. Nothing is allocated
  * between open and close.
@@ -44,6 +51,10 @@ struct steti_sched_ops {
      * one decoder pass over slots encoded and not done. */
     void (*encode)(void *ctx, const int *slots, int n);
     void (*pass)(void *ctx, const int *slots, int n);
+    /* (optional) Up to `most` passes in place of one, which only some devices make at less cost:
+     * at least one, and no further one when `until_done` of the slots are done. Returns how many.
+     * Only called with most > 1. */
+    int (*passes)(void *ctx, const int *slots, int n, int most, int until_done);
     int (*is_done)(void *ctx, int slot);
     /* A sentence is done: takes its output and frees the slot. Not STET_OK: its request fails. */
     stet_status (*finish)(void *ctx, int slot);
@@ -58,6 +69,7 @@ struct steti_sched_options {
     int encode_rows;  /* most tokens the encoder should read at once while others decode */
     int encode_worth; /* tokens that cost the encoder about as much as one */
     int max_tokens;   /* of the sentences in slots, the last one not counted; 0: no such limit */
+    int most_passes;  /* of one call of `passes`; 0 or 1: it is not called */
     const struct steti_clock *clock;
     const struct steti_sched_ops *ops;
     void *ctx;

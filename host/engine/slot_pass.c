@@ -4,8 +4,8 @@
 #include "request.h"
 #include "verify.h"
 
-/* Most tokens of an output. Where the end is forced it takes the last place, if there are two. */
-static int most_out(const struct steti_engine *e)
+/* Where the end is forced it takes the last place, if there are two. */
+int slot_most_out(const struct steti_engine *e)
 {
     return e->options.max_out > 1 ? e->options.max_out - e->spec->forced_end : 1;
 }
@@ -13,7 +13,7 @@ static int most_out(const struct steti_engine *e)
 /* Tokens that this sentence may still draft in one branch: a pass emits one more than matched. */
 static int room_left(const struct steti_engine *e, const struct steti_job *job)
 {
-    int left = most_out(e) - job->n_out - 1;
+    int left = slot_most_out(e) - job->n_out - 1;
     return left > 0 ? left : 0;
 }
 
@@ -33,6 +33,11 @@ static int may_be_drafted(const struct steti_engine *e, int32_t id)
 static int position_of(const struct steti_engine *e, int i)
 {
     return e->around.start.n + i;
+}
+
+void slot_set_len(struct steti_engine *e, const struct slot *s)
+{
+    steti_kv_set_len(&e->session.kv, s->kv, position_of(e, s->job->n_out) - 1);
 }
 
 int slot_lead(const struct steti_engine *e, const struct slot *s)
@@ -184,11 +189,11 @@ stet_status slot_commit(struct steti_engine *e, struct slot *s, int *done, stet_
     observe_draft(e, s, b, v.matched);
     e->policy->accept(s->draft, e->branch_predicted, v.emitted, b >= 0 ? s->branch[b].index : 0,
                       v.matched);
-    *done = v.finished || job->n_out >= most_out(e);
+    *done = v.finished || job->n_out >= slot_most_out(e);
     if (side >= 0 && !*done) {
         int at = position_of(e, first);
         STETI_TRY(steti_kv_adopt(&e->session.kv, s->kv, side, at, v.matched, err));
     }
-    steti_kv_set_len(&e->session.kv, s->kv, position_of(e, job->n_out) - 1);
+    slot_set_len(e, s);
     return STET_OK;
 }

@@ -24,11 +24,22 @@ static stet_status check_job(const struct steti_engine *e, const struct steti_jo
     return STET_OK;
 }
 
-static void begin_draft(const struct steti_engine *e, struct slot *s)
+void slot_begin_draft(const struct steti_engine *e, struct slot *s)
 {
     const struct steti_job *job = s->job;
     const int32_t *text = job->n_prompt > 0 ? job->src + job->n_prompt : job->src;
     e->policy->begin(s->draft, text, job->n_src - job->n_prompt);
+}
+
+/* Whether passes are made by the device. A verifying run is the host's. */
+static int is_looped(const struct steti_engine *e)
+{
+    return e->looped.loop != NULL && !e->checking;
+}
+
+int steti_engine_most_passes(const struct steti_engine *e)
+{
+    return e->looped.loop != NULL ? e->looped.options.max_passes : 1;
 }
 
 stet_status steti_engine_begin(struct steti_engine *e, int slot, struct steti_job *job)
@@ -42,7 +53,10 @@ stet_status steti_engine_begin(struct steti_engine *e, int slot, struct steti_jo
     s->job = job;
     s->done = 0;
     s->kv = steti_kv_acquire(&e->session.kv);
-    begin_draft(e, s);
+    memset(&s->looped, 0, sizeof s->looped);
+    if (!is_looped(e)) {
+        slot_begin_draft(e, s);
+    }
     return STET_OK;
 }
 
@@ -205,29 +219,48 @@ static int plan_rows(struct steti_engine *e, const int *slots, int n)
     return rows;
 }
 
-void steti_engine_pass(struct steti_engine *e, const int *slots, int n)
+static void pass_by_host(struct steti_engine *e, const int *slots, int n, uint64_t start)
+{
+    int rows = plan_rows(e, slots, n);
+    if (decode_rows(e, 0, rows, NULL) != STET_OK) {
+        decode_one_by_one(e, slots, n);
+        return;
+    }
+    if (follows_load(e)) {
+        steti_window_observe_pass(&e->follow, rows, steti_now(e->options.clock) - start);
+    }
+    for (int i = 0; i < n; i++) {
+        commit(e, &e->slots[slots[i]]);
+    }
+}
+
+int steti_engine_passes(struct steti_engine *e, const int *slots, int n, int most, int until_done)
 {
     uint64_t start = steti_now(e->options.clock);
-    int rows;
+    int passes = 0;
     if (n == 0) {
-        return;
+        return 0;
     }
     if (follows_load(e)) {
         e->window = steti_window_choose(&e->follow, n);
     }
-    rows = plan_rows(e, slots, n);
-    e->times.batch_passes += !e->checking;
-    if (decode_rows(e, 0, rows, NULL) != STET_OK) {
-        decode_one_by_one(e, slots, n);
-    } else {
-        if (follows_load(e)) {
-            steti_window_observe_pass(&e->follow, rows, steti_now(e->options.clock) - start);
-        }
-        for (int i = 0; i < n; i++) {
-            commit(e, &e->slots[slots[i]]);
-        }
+    if (is_looped(e)) {
+        passes = looped_passes(e, slots, n, most, until_done);
     }
-    e->times.decode_ns += e->checking ? 0 : steti_now(e->options.clock) - start;
+    if (passes == 0) {
+        pass_by_host(e, slots, n, start);
+        passes = 1;
+    }
+    if (!e->checking) {
+        e->times.batch_passes += (uint64_t)passes;
+        e->times.decode_ns += steti_now(e->options.clock) - start;
+    }
+    return passes;
+}
+
+void steti_engine_pass(struct steti_engine *e, const int *slots, int n)
+{
+    steti_engine_passes(e, slots, n, 1, 1);
 }
 
 int steti_engine_is_done(const struct steti_engine *e, int slot)
@@ -240,7 +273,9 @@ void steti_engine_end(struct steti_engine *e, int slot)
     struct slot *s = &e->slots[slot];
     struct steti_job *job = s->job;
     if (!e->checking) {
-        job->counts.reentries = (uint64_t)e->policy->reentries(s->draft);
+        if (!is_looped(e)) {
+            job->counts.reentries += (uint64_t)e->policy->reentries(s->draft);
+        }
         e->totals.passes += job->counts.passes;
         e->totals.rows += job->counts.rows;
         e->totals.drafted += job->counts.drafted;

@@ -14,7 +14,7 @@ void run(pace *p, int generations, int n_slots, uint64_t pass_ns, int tokens = 2
     for (int g = 0; g < generations; g++) {
         pace_encoded(p, 1000, tokens * n_slots);
         for (int i = 0; i < 10; i++) {
-            pace_passed(p, pass_ns, n_slots);
+            pace_passed(p, pass_ns, n_slots, 1);
         }
         for (int i = 0; i < n_slots; i++) {
             pace_done(p, tokens);
@@ -67,7 +67,7 @@ TEST(Pace, AStallIsForgotten)
     pace_init(&p, 8);
     run(&p, 20, 8, 1000000);
     double before = p.ns_per_token, pass = p.pass_ns;
-    pace_passed(&p, UINT64_C(3600000000000), 8); // an hour in one pass
+    pace_passed(&p, UINT64_C(3600000000000), 8, 1); // an hour in one pass
     EXPECT_LE(p.pass_ns, 1.5 * pass);
     run(&p, 2, 8, 1000000);
     EXPECT_LE(p.ns_per_token, 2 * before);
@@ -95,7 +95,7 @@ TEST(Pace, AMeasurementIsASentenceForEverySlot)
     pace_init(&p, 3);
     for (int i = 1; i <= 3; i++) {
         EXPECT_FALSE(p.is_measured);
-        pace_passed(&p, 1000000, 3);
+        pace_passed(&p, 1000000, 3, 1);
         pace_done(&p, 300);
         pace_measure(&p);
     }
@@ -110,7 +110,7 @@ TEST(Pace, NoTimeAtAll)
     pace_init(&p, 2);
     for (int i = 0; i < 50; i++) {
         pace_encoded(&p, 0, 256);
-        pace_passed(&p, 0, 2);
+        pace_passed(&p, 0, 2, 1);
         pace_done(&p, 256);
         pace_done(&p, 256);
         pace_measure(&p);

@@ -70,7 +70,7 @@ int LaunchAllRows(const steti_cuda_launch *l, void *stream)
 {
     static const size_t at[] = {
 #define LIVE(name, args) offsetof(args, live),
-        STETI_CUDA_KERNEL_MAP(LIVE)
+        STETI_CUDA_OP_KERNEL_MAP(LIVE)
 #undef LIVE
     };
     std::vector<uint64_t> arg((l->arg_bytes + 7) / 8);

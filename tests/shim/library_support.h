@@ -61,7 +61,7 @@ class Product
         return got;
     }
 
-    const steti_cuda_verdict *Verdict() const
+    const steti_blas_verdict *Verdict() const
     {
         return be->b->library.verdicts;
     }

@@ -62,7 +62,7 @@ int device_open(int index, steti_cuda_props *props, void **stream)
     if (index != 0) {
         return fail(101, "invalid device ordinal");
     }
-    *props = {"shim", 0, 0, 48 * 1024};
+    *props = {"shim", 0, 0, 48 * 1024, device().has_while};
     *stream = &device();
     device().streams++;
     return 0;
@@ -230,6 +230,9 @@ int run_launch(const Node &n)
         kernel >= STETI_CUDA_linear_f32_serial && kernel <= STETI_CUDA_linear_bf16_chunked;
     d.launches[kernel]++;
     d.clock += is_product ? 1.0 : 0.0;
+    if (d.before) {
+        d.before(n.work.kernel, n.arg.data());
+    }
     std::string problem = run({kernels[kernel].run, n.arg.data(), static_cast<int>(n.work.grid_x),
                                static_cast<int>(n.work.grid_y), static_cast<int>(n.work.threads),
                                n.work.shared_bytes, d.order});

@@ -29,6 +29,8 @@ struct Graph;
 
 struct Device {
     Order order = Order::ascending;
+    // Called before a kernel runs: a test that wants to see or spoil what it works on.
+    std::function<void(steti_cuda_kernel kernel, const void *arg)> before;
     uint64_t calls = 0;   // of functions that can fail
     uint64_t fail_at = 0; // the call with this number fails; 0: none
     int fail_code = 700;
@@ -37,6 +39,7 @@ struct Device {
     double clock = 0; // milliseconds: a launch of a kernel that multiplies takes one
     uint64_t copies = 0, graph_launches = 0;
     int streams = 0, events = 0;
+    int has_while = 1;          // of contexts that are opened
     Graph *capturing = nullptr; // the graph that work goes into instead of being done
     bool spoilt = false;        // a call failed since the capture began
     std::set<Graph *> graphs, execs;

@@ -661,8 +661,8 @@ class SchedSim
 
     static const steti_sched_ops &ops()
     {
-        static const steti_sched_ops table = {begin_op,  encode_op, pass_op,    is_done_op,
-                                              finish_op, drop_op,   complete_op};
+        static const steti_sched_ops table = {begin_op,   encode_op, pass_op, nullptr,
+                                              is_done_op, finish_op, drop_op, complete_op};
         return table;
     }
 

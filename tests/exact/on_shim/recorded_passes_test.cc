@@ -26,7 +26,14 @@ struct Session {
         steti_session_limits l{kRows, kSlots, kSrc, kTgt, max_side};
         err.struct_size = sizeof err;
         EXPECT_EQ(steti_session_open(net.model, net.backend, &l, &s, &err), STET_OK) << err.message;
-        s.ops = ops != nullptr ? ops : s.ops;
+        if (ops != nullptr) {
+            // as if the model had been opened with this table
+            s.ops = ops;
+            if (ops->replay == nullptr) {
+                steti_free(s.buckets);
+                s.buckets = nullptr;
+            }
+        }
         for (int i = 0; i < kSlots; i++) {
             steti_kv_acquire(&s.kv);
         }
@@ -127,7 +134,6 @@ TEST_P(RecordedPasses, EncodersHaveTheBitsOfPlainOnes)
             << recorded.err.message;
         ASSERT_TRUE(same_bytes(recorded.cache(), plain.cache())) << n << " rows";
     }
-    EXPECT_EQ(plain.s.buckets[STETI_PASS_ENCODE][0].recording, nullptr);
     for (int i = 0; i < 5; i++) {
         EXPECT_NE(recorded.s.buckets[STETI_PASS_ENCODE][i].recording, nullptr) << i;
     }
