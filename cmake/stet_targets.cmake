@@ -24,6 +24,13 @@ function(stet_layer name)
   target_link_libraries(${name} PUBLIC ${A_PUBLIC} PRIVATE stet_flags ${A_PRIVATE})
 endfunction()
 
+# For what does most of the arithmetic: in instrumented tests its running time exceeds what optimising it takes.
+function(stet_fast_arithmetic name)
+  if(STET_SANITIZE AND NOT STET_BUILD_FUZZERS)
+    target_compile_options(${name} PRIVATE -O2)
+  endif()
+endfunction()
+
 # Test code gains nothing from -O3 and compiles half as fast; with sanitizers most of the time goes into optimising it.
 function(stet_test_options name)
   if(STET_SANITIZE)
