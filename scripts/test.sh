@@ -29,6 +29,25 @@ build() {
     cmake --build --preset "$1" -j "$jobs" ${2:+--target "${@:2}"}
 }
 
+# at_once COMMAND...: runs them side by side and prints what each printed, one after the other; fails if one fails.
+at_once() {
+    local folder command pids=() i failed=0
+    folder=$(mktemp -d)
+    for command in "$@"; do
+        (
+            set -ef # a filter is no pattern of file names
+            $command
+        ) >"$folder/${#pids[@]}" 2>&1 &
+        pids+=($!)
+    done
+    for i in "${!pids[@]}"; do
+        wait "${pids[$i]}" || failed=1
+        cat "$folder/$i"
+    done
+    rm -r "$folder"
+    return "$failed"
+}
+
 house_checks() {
     python3 scripts/check_layers.py --self-test
     python3 scripts/check_source.py --self-test
@@ -44,9 +63,13 @@ gcc_tests() {
     grep -h '^SKIPPED: ' build/Testing/Temporary/LastTest.log >build/skipped.log || true
 }
 
-# About two minutes of what perf/lossless/ledger.sh does.
+# About two minutes of what perf/lossless/ledger.sh does, in two parts: most settings have one thread.
+ledger_part() {
+    STET_LEDGER_TOKENS=600000 STET_LEDGER_SEED=$1 build/tests/exact_test --gtest_filter=Ledger.NoTokenDiffers
+}
+
 ledger_slice() {
-    STET_LEDGER_TOKENS=1200000 STET_LEDGER_SEED=7 build/tests/exact_test --gtest_filter=Ledger.NoTokenDiffers
+    at_once "ledger_part 7" "ledger_part 8"
 }
 
 clang_tests() {
@@ -82,12 +105,14 @@ fuzz_targets() {
     scripts/fuzz.sh 10
 }
 
+check_memory() {
+    valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite,indirect "$@" --gtest_brief=1
+}
+
 # The tests that open a whole model for every failed allocation take too long under valgrind; AddressSanitizer has them.
 valgrind_tests() {
-    local check="valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite,indirect"
-    $check build/tests/base_test --gtest_brief=1
-    $check build/tests/oom_test --gtest_brief=1 \
-        --gtest_filter='*ReadingTheConfiguration*:*OpeningAndRunningAnEngine/0:*EngineCreate'
+    local short='*ReadingTheConfiguration*:*OpeningAndRunningAnEngine/0:*EngineCreate'
+    at_once "check_memory build/tests/base_test" "check_memory build/tests/oom_test --gtest_filter=$short"
 }
 
 install_tests() {
