@@ -19,7 +19,7 @@ elif [[ ${1-} == -* ]]; then
 fi
 jobs=${JOBS:-$(nproc)}
 
-if command -v ccache >/dev/null; then
+if command -v ccache >/dev/null && [ -d "$(ccache --get-config cache_dir)" ]; then
     export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
 fi
 cmake --preset fuzz >build-fuzz.log 2>&1 || { cat build-fuzz.log && exit 1; }

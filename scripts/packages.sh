@@ -12,7 +12,7 @@ set -euo pipefail
 
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config libjansson-dev)
 test_packages=(g++ clang clang-format libclang-rt-14-dev libgtest-dev python3 valgrind libc6-dbg
-    ccache binutils patch)
+    binutils patch)
 # What a test looks for, and the package that has it.
 client_packages=(go:golang-go rustc:rustc node:nodejs /usr/include/node/node_api.h:libnode-dev)
 

@@ -29,6 +29,25 @@ build() {
     cmake --build --preset "$1" -j "$jobs" ${2:+--target "${@:2}"}
 }
 
+# at_once COMMAND...: runs them side by side and prints what each printed, one after the other; fails if one fails.
+at_once() {
+    local folder command pids=() i failed=0
+    folder=$(mktemp -d)
+    for command in "$@"; do
+        (
+            set -ef # a filter is no pattern of file names
+            $command
+        ) >"$folder/${#pids[@]}" 2>&1 &
+        pids+=($!)
+    done
+    for i in "${!pids[@]}"; do
+        wait "${pids[$i]}" || failed=1
+        cat "$folder/$i"
+    done
+    rm -r "$folder"
+    return "$failed"
+}
+
 house_checks() {
     python3 scripts/check_layers.py --self-test
     python3 scripts/check_source.py --self-test
@@ -44,9 +63,13 @@ gcc_tests() {
     grep -h '^SKIPPED: ' build/Testing/Temporary/LastTest.log >build/skipped.log || true
 }
 
-# About two minutes of what perf/lossless/ledger.sh does.
+# About two minutes of what perf/lossless/ledger.sh does, in two parts: most settings have one thread.
+ledger_part() {
+    STET_LEDGER_TOKENS=600000 STET_LEDGER_SEED=$1 build/tests/exact_test --gtest_filter=Ledger.NoTokenDiffers
+}
+
 ledger_slice() {
-    STET_LEDGER_TOKENS=1200000 STET_LEDGER_SEED=7 build/tests/exact_test --gtest_filter=Ledger.NoTokenDiffers
+    at_once "ledger_part 7" "ledger_part 8"
 }
 
 clang_tests() {
@@ -55,31 +78,41 @@ clang_tests() {
         --output-on-failure --no-tests=error
 }
 
-# Without the long sweeps over settings: instrumented they take many minutes, and other tests reach the same code.
+# count_tests FOLDER: with sanitizers one entry of ctest is a whole program, so what ctest counts says little.
+count_tests() {
+    awk '/^\[=+\] [0-9]+ tests? from .* ran\./ { n += $2 } END { print n + 0, "GoogleTest tests ran" }' \
+        "$1/Testing/Temporary/LastTest.log"
+}
+
+# Without what is labelled long (sweeps over settings) and two cases of the command line that are like it: instrumented
+# they take many minutes, and other tests reach the same code.
 asan_tests() {
     build cpu-asan
-    local long='EqualsGreedyInEverySetting|DraftsAndBatchesChangeNoBit|Ledger|Forced|RowsDoNotSeeEachOther'
-    long+='|ComesCloseToTheBestFixedWindow|bounded_memory|endless_hunk'
-    ctest --test-dir build-asan -E "$long" -j "$jobs" --output-on-failure --no-tests=error
+    ctest --test-dir build-asan -LE long -E 'bounded_memory|endless_hunk' -j "$jobs" \
+        --output-on-failure --no-tests=error
+    count_tests build-asan
 }
 
 tsan_tests() {
     build cpu-tsan stet_cli base_test api_test api_hooks_test api_memory_test api_company_test api_device_test \
-        api_plugin_test plugin_test client_epoll client_cxx api_stress
-    local which='^(base_test|plugin_test|api(_hooks|_memory|_company|_device|_plugin)?_test|clients|stress)'
+        api_plugin_test api_several_test plugin_test client_epoll client_cxx api_stress
+    local which='^(base_test|plugin_test|api(_hooks|_memory|_company|_device|_plugin|_several)?_test|clients|stress)'
     ctest --test-dir build-tsan -R "$which" -j "$jobs" --output-on-failure --no-tests=error
+    count_tests build-tsan
 }
 
 fuzz_targets() {
     scripts/fuzz.sh 10
 }
 
+check_memory() {
+    valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite,indirect "$@" --gtest_brief=1
+}
+
 # The tests that open a whole model for every failed allocation take too long under valgrind; AddressSanitizer has them.
 valgrind_tests() {
-    local check="valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite,indirect"
-    $check build/tests/base_test --gtest_brief=1
-    $check build/tests/oom_test --gtest_brief=1 \
-        --gtest_filter='*ReadingTheConfiguration*:*OpeningAndRunningAnEngine/0:*EngineCreate'
+    local short='*ReadingTheConfiguration*:*OpeningAndRunningAnEngine/0:*EngineCreate'
+    at_once "check_memory build/tests/base_test" "check_memory build/tests/oom_test --gtest_filter=$short"
 }
 
 install_tests() {
@@ -116,7 +149,8 @@ skip() {
 }
 
 scripts/packages.sh test
-if command -v ccache >/dev/null; then
+# An empty cache only costs; and where there is none, builds with sanitizers use precompiled headers.
+if command -v ccache >/dev/null && [ -d "$(ccache --get-config cache_dir)" ]; then
     export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
 fi
 log=$(mktemp)

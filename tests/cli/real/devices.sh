@@ -1,16 +1,17 @@
 # What `--device cuda` needs and what is said where it is missing: stub plug-ins, whole and broken, stand for the
 # device. In messages their folder is STUBS.
 model="$TESTS/../fixtures/transformer-pre"
+# Passes are compared too: the automatic window would follow the time they take.
 printf 'Bace difo guha. Jeki lomu nape!\n\nso tu va we xi yo zu\n' >in.txt
 shown() { sed -e "s#$STET_STUBS#STUBS#g" -e 's/needs version [0-9]*/needs version N/' err.txt; }
 run() { "$STET" "$@" 2>err.txt >out.txt; echo "exit $?, $(wc -c <out.txt | tr -d ' ') bytes"; shown; }
 stub() { STET_PLUGIN_PATH="$STET_STUBS/$1" run correct -m "$model" "${@:2}" in.txt; }
 
 echo '- one that works gives what the processor gives'
-"$STET" correct -m "$model" --edits=json --scores in.txt >want.json
+"$STET" correct -m "$model" --edits=json --scores --draft_window 5 in.txt >want.json
 grep -c '"replacement"' want.json
 for device in cuda auto; do
-    stub works --device $device --edits=json --scores
+    stub works --device $device --edits=json --scores --draft_window 5
     cmp want.json out.txt
 done
 stub works --device cuda --device-index 3 --verify
@@ -19,17 +20,17 @@ STET_PLUGIN_PATH="$STET_STUBS/works" "$STET" inspect --device=cuda --device_inde
 
 echo '- several share the work, and give the same'
 for list in 0,1 5-7,2 all; do
-    stub works --device cuda --device_index $list --edits=json --scores
+    stub works --device cuda --device_index $list --edits=json --scores --draft_window 5
     cmp want.json out.txt
 done
-run correct -m "$model" --device_index 0-1 --edits=json --scores --verify in.txt
+run correct -m "$model" --device_index 0-1 --edits=json --scores --draft_window 5 --verify in.txt
 cmp want.json out.txt
 STET_PLUGIN_PATH="$STET_STUBS/works" "$STET" inspect --device=cuda --device_index=all "$model" |
     grep -E '^device|each' | sed -e 's/cpu (.*)/cpu (KIND)/' -e 's/[0-9.]* MB/N MB/'
 STET_PLUGIN_PATH="$STET_STUBS/works" run quantize --text in.txt --device cuda --device_index 0-1 \
     "$TESTS/../fixtures/edgeformer-a" several | sed 's/, .*bytes//'
 echo '- one of two is lost on the way'
-stub lost_one --device cuda --device_index 0,1 --edits=json --scores
+stub lost_one --device cuda --device_index 0,1 --edits=json --scores --draft_window 5
 cmp want.json out.txt
 stub lost_one --device cuda --device_index 0 --batch_size 1
 
