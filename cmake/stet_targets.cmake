@@ -40,6 +40,14 @@ function(stet_test_options name)
   endif()
 endfunction()
 
+# The headers that test files share, read once where tests/support says so. Not for programs with a file in C.
+function(stet_test_headers name)
+  get_target_property(sources ${name} SOURCES)
+  if(TARGET stet_test_pch AND NOT "${sources}" MATCHES "[.]c(;|$)")
+    target_precompile_headers(${name} REUSE_FROM stet_test_pch)
+  endif()
+endfunction()
+
 # stet_test(NAME SOURCES a_test.cc ... LINK layers... [LONG FILTER] [COST n])
 # A GoogleTest program; every TEST in it becomes a ctest entry, see stet_discover_tests.
 function(stet_test name)
@@ -48,9 +56,7 @@ function(stet_test name)
   target_link_libraries(${name} PRIVATE ${A_LINK} stet_test_support stet_flags GTest::gtest GTest::gtest_main)
   stet_test_options(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  if(TARGET stet_test_pch AND NOT "${A_SOURCES}" MATCHES "[.]c(;|$)")
-    target_precompile_headers(${name} REUSE_FROM stet_test_pch)
-  endif()
+  stet_test_headers(${name})
   stet_discover_tests(${name} PREFIX ${name} LONG "${A_LONG}" COST "${A_COST}")
 endfunction()
 
