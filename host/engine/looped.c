@@ -25,7 +25,9 @@ static int draft_of(const struct steti_draft_ops *policy, enum steti_loop_draft 
 static int can_loop(const struct steti_model *m, const struct steti_engine_options *o)
 {
     enum steti_loop_draft draft;
-    return steti_model_ops(m)->loop_run != NULL && passes_of(o) > 1 && draft_of(o->draft, &draft) &&
+    const struct steti_backend_ops *ops = steti_model_ops(m);
+    return ops->loop_run != NULL && ops->replay != NULL && passes_of(o) > 1 &&
+           draft_of(o->draft, &draft) &&
            !steti_generation_has_rules(&steti_model_spec(m)->generation);
 }
 

@@ -23,6 +23,10 @@ inline steti_backend_ops without_recordings(steti_backend_ops ops)
     ops.record_end = nullptr;
     ops.free_recording = nullptr;
     ops.replay = nullptr;
+    ops.loop_open = nullptr; // there are none without recordings
+    ops.loop_close = nullptr;
+    ops.loop_run = nullptr;
+    ops.loop_bytes = nullptr;
     return ops;
 }
 
