@@ -208,6 +208,14 @@ stet_status steti_cuda_library_verdict(struct steti_backend *b, int n_out, int n
     return STET_OK;
 }
 
+void steti_cuda_use_weights(struct steti_backend *b, const struct steti_backend *from)
+{
+    /* Without a library of its own it must not have room for sums: see `takes`. */
+    if (b->library.handle != NULL && from->library.widest > b->library.widest) {
+        b->library.widest = from->library.widest;
+    }
+}
+
 /* ---- Products -------------------------------------------------------------------------------- */
 
 size_t steti_cuda_library_raw_bytes(const struct steti_backend *b, int max_rows)

@@ -306,6 +306,7 @@ stet_status steti_cuda_pack_matrix(struct steti_backend *b, const struct steti_t
                                    const struct steti_tensor *scale, enum steti_dtype compute,
                                    struct steti_matrix **out, stet_error *err);
 void steti_cuda_free_matrix(struct steti_backend *b, struct steti_matrix *m);
+void steti_cuda_use_weights(struct steti_backend *b, const struct steti_backend *from);
 
 stet_status steti_cuda_reserve(struct steti_backend *b, int max_rows, int max_in, int max_keys,
                                stet_error *err);

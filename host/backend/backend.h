@@ -37,7 +37,7 @@
 #include "status.h"
 #include "tensor.h"
 
-#define STETI_BACKEND_API 5
+#define STETI_BACKEND_API 6
 
 enum steti_act {
     STETI_ACT_NONE,
@@ -295,6 +295,12 @@ struct steti_backend_ops {
     void (*free_recording)(struct steti_backend *b, struct steti_recording *r);
     stet_status (*replay)(struct steti_backend *b, struct steti_recording *r, int n_rows,
                           stet_error *err);
+
+    /* (optional) Tells b whose matrices its ops will be called with: those of `from`, a context on
+     * the same device that has them all by now. Before the first scratch_bytes and reserve, which
+     * then count what products with these matrices can do with. Never told, or told the context
+     * itself, b only knows its own: all work and give the same bits, some more slowly. */
+    void (*use_weights)(struct steti_backend *b, const struct steti_backend *from);
 
     /* (optional) How many devices of this kind there are: indices 0 .. *out - 1. */
     stet_status (*count_devices)(int *out, stet_error *err);

@@ -341,6 +341,41 @@ TEST_F(Library, ScratchHasRoomForSums)
     }
 }
 
+/* An engine has a context of its own beside the model's, which packed the matrices. */
+TEST_F(Library, MultipliesInAnotherContext)
+{
+    for (steti_dtype type : kTypes) {
+        Shape s = {40, 60, 20, type};
+        std::vector<float> want = RunOnce(s, own);
+        std::unique_ptr<Backend> model = OpenTuned(with);
+        Product product(model.get(), s);
+        std::unique_ptr<Backend> engine = OpenTuned(with);
+        size_t plain = engine->ops->scratch_bytes(engine->b, s.rows, s.n_in, 1);
+        engine->ops->use_weights(engine->b, model->b);
+        EXPECT_GT(engine->ops->scratch_bytes(engine->b, s.rows, s.n_in, 1), plain);
+        uint64_t runs = fake_blas().runs;
+        product.be = engine.get();
+        EXPECT_EQ(DifferingBytes(product.Run(), want), 0u);
+        EXPECT_GT(fake_blas().runs, runs);
+    }
+}
+
+/* The library could be opened for the model and cannot for the engine. */
+TEST_F(Library, AContextWithoutItDoesWithout)
+{
+    Shape s = {40, 60, 20, STETI_F32};
+    std::vector<float> want = RunOnce(s, own);
+    std::unique_ptr<Backend> model = OpenTuned(with);
+    Product product(model.get(), s);
+    fake_blas().is_there = false;
+    std::unique_ptr<Backend> engine = OpenTuned(with);
+    engine->ops->use_weights(engine->b, model->b);
+    uint64_t runs = fake_blas().runs;
+    product.be = engine.get();
+    EXPECT_EQ(DifferingBytes(product.Run(), want), 0u);
+    EXPECT_EQ(fake_blas().runs, runs);
+}
+
 TEST_F(Library, SaysWhetherItIsThere)
 {
     steti_backend_caps caps;
