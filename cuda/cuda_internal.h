@@ -171,6 +171,7 @@ struct steti_backend {
         int widest;     /* filled outputs of the widest matrix that it multiplies with */
         int is_probing; /* the matrix that is packed is the probe's own */
         int has_cache;  /* verdicts are written to tuning.cache_folder */
+        int has_failed; /* an op's product: it makes none any more in this context */
     } library;
     struct steti_recording *making;  /* ops go into it; NULL: they run */
     uint64_t n_loops;                /* opened so far */

@@ -199,7 +199,8 @@ struct steti_backend; /* an open context; defined by each backend */
  *    live as long as the recording, the parameter structs and `parts` need not;
  *  - argmax may be called once, without adjustments and without logits;
  *  - an op that the backend must see at every call gives STET_E_CANCELLED: its pass is to be called
- *    op by op. It may change its mind once, with its first call outside a recording;
+ *    op by op. It may change its mind once, with its first call outside a recording. So does an
+ *    op that failed in a way that does not matter where it is called by itself;
  *  - no other function of the table may be called but caps, close and scratch_bytes
  *    (STET_E_INVALID).
  *
