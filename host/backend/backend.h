@@ -260,7 +260,8 @@ struct steti_backend_ops {
     stet_status (*reserve)(struct steti_backend *b, int max_rows, int max_in, int max_keys,
                            stet_error *err);
 
-    /* Bytes that reserve with these limits takes. */
+    /* Bytes that reserve with these limits takes, of the device and of the host, and that the
+     * context has taken of both since it was opened, where the host's allocator does not see it. */
     size_t (*scratch_bytes)(const struct steti_backend *b, int max_rows, int max_in, int max_keys);
 
     stet_status (*embed)(struct steti_backend *b, const struct steti_embed_params *p,
