@@ -200,6 +200,7 @@ struct steti_backend_ops steti_cuda_ops(steti_cuda_open_fn open)
         .free_matrix = steti_cuda_free_matrix,
         .reserve = steti_cuda_reserve,
         .scratch_bytes = steti_cuda_scratch_bytes,
+        .use_weights = steti_cuda_use_weights,
         .embed = embed_op,
         .norm = norm_op,
         .linear = linear_op,

@@ -208,6 +208,14 @@ stet_status steti_cuda_library_verdict(struct steti_backend *b, int n_out, int n
     return STET_OK;
 }
 
+void steti_cuda_use_weights(struct steti_backend *b, const struct steti_backend *from)
+{
+    /* Without a library of its own it must not have room for sums: see `takes`. */
+    if (b->library.handle != NULL && from->library.widest > b->library.widest) {
+        b->library.widest = from->library.widest;
+    }
+}
+
 /* ---- Products -------------------------------------------------------------------------------- */
 
 size_t steti_cuda_library_raw_bytes(const struct steti_backend *b, int max_rows)
@@ -228,8 +236,9 @@ static int takes(const struct steti_backend *b, const struct steti_linear_params
     if (b->making != NULL && p->n_rows > b->tuning.blas_probe_rows) {
         return 0;
     }
-    return m->rows != NULL && m->verdict->passed && p->n_rows > b->tuning.blas_rows &&
-           m->filled_out <= b->raw_width && (uintptr_t)p->x % 16 == 0;
+    return m->rows != NULL && m->verdict->passed && !b->library.has_failed &&
+           p->n_rows > b->tuning.blas_rows && m->filled_out <= b->raw_width &&
+           (uintptr_t)p->x % 16 == 0;
 }
 
 int steti_cuda_library_takes_any(const struct steti_backend *b, const struct steti_linear_params *p)
@@ -293,15 +302,24 @@ stet_status steti_cuda_library_part(struct steti_backend *b, const struct steti_
     return steti_cuda_run(b, l, err);
 }
 
-static void give_up(struct steti_backend *b, struct steti_blas_verdict *v, int code)
+/* The verdict is the model's, and contexts of other threads read it: it stays. */
+static void give_up(struct steti_backend *b, const struct steti_blas_verdict *v, int code)
 {
-    v->passed = 0;
-    v->is_for_now = 1;
-    snprintf(v->why, sizeof v->why, "a product failed: %.80s (error %d)",
-             b->tuning.blas->error_text(code), code);
-    steti_log(STET_LOG_WARN, "cuda", "cuda:%d: %s [%d, %d] by the own kernels from now on: %s: %s",
-              b->device, steti_cuda_type_name(v->type), v->n_out, v->n_in, b->tuning.blas->name,
-              v->why);
+    b->library.has_failed = 1;
+    steti_log(STET_LOG_WARN, "cuda",
+              "cuda:%d: all products by the own kernels from now on: %s: a product failed: %s [%d, "
+              "%d]: %.80s (error %d)",
+              b->device, b->tuning.blas->name, steti_cuda_type_name(v->type), v->n_out, v->n_in,
+              b->tuning.blas->error_text(code), code);
+}
+
+/* What made the product fail may have spoilt the capture. */
+static stet_status call_off(const struct steti_backend *b, stet_error *err)
+{
+    return b->making == NULL
+               ? STET_OK
+               : steti_fail(err, STET_E_CANCELLED, "recording: a product of %s failed in it",
+                            b->tuning.blas->name);
 }
 
 stet_status steti_cuda_library_parts(struct steti_backend *b, const struct steti_linear_params *p,
@@ -317,6 +335,7 @@ stet_status steti_cuda_library_parts(struct steti_backend *b, const struct steti
                 *done |= (uint64_t)1 << i;
             } else {
                 give_up(b, m->verdict, code);
+                STETI_TRY(call_off(b, err));
             }
         }
     }

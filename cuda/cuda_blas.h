@@ -75,7 +75,7 @@ int steti_cuda_library_takes_any(const struct steti_backend *b,
 
 /* Multiplies the parts of one type that the library takes, from rows that are prepared: bit i of
  * *done says that part i is finished. A part whose product fails is left to the own kernels, and so
- * are all later ones of its shape. */
+ * are all later ones of the context; in a recording that is STET_E_CANCELLED. */
 stet_status steti_cuda_library_parts(struct steti_backend *b, const struct steti_linear_params *p,
                                      int32_t type, uint64_t *done, stet_error *err);
 

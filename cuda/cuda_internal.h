@@ -171,6 +171,7 @@ struct steti_backend {
         int widest;     /* filled outputs of the widest matrix that it multiplies with */
         int is_probing; /* the matrix that is packed is the probe's own */
         int has_cache;  /* verdicts are written to tuning.cache_folder */
+        int has_failed; /* an op's product: it makes none any more in this context */
     } library;
     struct steti_recording *making;  /* ops go into it; NULL: they run */
     uint64_t n_loops;                /* opened so far */
@@ -306,6 +307,7 @@ stet_status steti_cuda_pack_matrix(struct steti_backend *b, const struct steti_t
                                    const struct steti_tensor *scale, enum steti_dtype compute,
                                    struct steti_matrix **out, stet_error *err);
 void steti_cuda_free_matrix(struct steti_backend *b, struct steti_matrix *m);
+void steti_cuda_use_weights(struct steti_backend *b, const struct steti_backend *from);
 
 stet_status steti_cuda_reserve(struct steti_backend *b, int max_rows, int max_in, int max_keys,
                                stet_error *err);

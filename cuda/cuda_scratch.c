@@ -34,11 +34,18 @@ static struct layout plan_scratch(const struct steti_backend *b, const struct st
     return s;
 }
 
+/* Pinned: row arrays on their way in, best values on their way out. */
+static size_t twin_bytes(const struct layout *l)
+{
+    return l->rows + l->best;
+}
+
 size_t steti_cuda_scratch_bytes(const struct steti_backend *b, int max_rows, int max_in,
                                 int max_keys)
 {
     struct steti_limits l = {.max_rows = max_rows, .max_in = max_in, .max_keys = max_keys};
-    return plan_scratch(b, &l).bytes;
+    struct layout s = plan_scratch(b, &l);
+    return s.bytes + twin_bytes(&s) + 2 * STETI_CUDA_RING_BYTES + STETI_CUDA_RESULT_BYTES;
 }
 
 void steti_cuda_drop_scratch(struct steti_backend *b, struct steti_cuda_scratch *s)
@@ -62,7 +69,7 @@ static stet_status make_scratch(struct steti_backend *b, const struct layout *l,
     }
     s->users = 1;
     STETI_TRY_GOTO(steti_cuda_alloc(b, l->bytes, "scratch", &s->device, err), st, fail);
-    STETI_TRY_GOTO(steti_cuda_pinned(b, l->rows + l->best, &pinned, err), st, fail);
+    STETI_TRY_GOTO(steti_cuda_pinned(b, twin_bytes(l), &pinned, err), st, fail);
     s->pinned = pinned;
     s->pinned_results = s->pinned + l->rows;
     *out = s;

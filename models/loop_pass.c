@@ -25,7 +25,9 @@ stet_status steti_model_loop(struct steti_session *s, struct steti_loop *loop, i
     *done = 0;
     STETI_TRY(steti_find_recording(s, kind, max_rows, &p->recording, err));
     if (p->recording == NULL) {
-        return STET_OK;
+        return steti_may_be_recorded(s, kind, max_rows)
+                   ? steti_fail(err, STET_E_CANCELLED, "loop: a pass has to run op by op first")
+                   : STET_OK;
     }
     p->ids = s->ids;
     p->pos = s->pos;

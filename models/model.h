@@ -72,6 +72,7 @@ struct steti_bucket {
     struct steti_recording *recording; /* NULL: none was made */
     int has_no_memory;                 /* nor will be: its passes run op by op */
     int called_off;                    /* how often an op could not be recorded; twice: as above */
+    unsigned passes_then;              /* n_by_ops of the session at that time */
 };
 
 struct steti_session {
@@ -96,6 +97,7 @@ struct steti_session {
     int32_t *cross_begin, *cross_count;            /* [max_rows] keys of cross-attention */
     struct steti_linear_part *parts;               /* [STETI_LINEAR_MAX_PARTS] */
     struct steti_bucket (*buckets)[STETI_BUCKETS]; /* [STETI_PASSES]; NULL without recordings */
+    unsigned n_by_ops;                             /* passes that ran op by op; may wrap around */
 };
 
 /* Bytes that a session reserves, key/value cache included; 0 when it overflows. */
@@ -145,8 +147,9 @@ void steti_session_place(const struct steti_session *s, int slot, struct steti_l
 
 /* Lets the device make several passes by itself, of at most max_rows rows each: loop_run of the
  * backend, which must have it. The caller fills p but for the recording and its arrays, and sets
- * the lengths of the slots behind it. *done is 0 where there is no memory for the recording:
- * nothing was run. */
+ * the lengths of the slots behind it. *done is 0 where there can be no recording: nothing was run.
+ * STET_E_CANCELLED: the same for now, but a pass of the decoder, which comes first, may change
+ * that. */
 stet_status steti_model_loop(struct steti_session *s, struct steti_loop *loop, int max_rows,
                              struct steti_loop_params *p, int *done, stet_error *err);
 

@@ -52,6 +52,7 @@ stet_status steti_model_encode(struct steti_session *s, const struct steti_encod
     }
     if (!done) {
         STETI_TRY(steti_forward_encode(s, b->ids, b->n_rows, err));
+        s->n_by_ops++;
     }
     for (int i = 0; i < b->n_seqs; i++) {
         s->kv.src_len[b->slots[i]] = b->len[i];
@@ -164,5 +165,6 @@ stet_status steti_model_decode(struct steti_session *s, const struct steti_decod
         return STET_OK;
     }
     STETI_TRY(steti_forward_decode(s, b, err));
+    s->n_by_ops++;
     return s->ops->sync(s->backend, err);
 }

@@ -45,22 +45,36 @@ static stet_status record(struct steti_session *s, enum steti_pass kind, int n_r
     return st != STET_OK ? st : ended;
 }
 
+/* Called off once, a pass is worth another attempt when its ops have run since. */
+static int may_try(const struct steti_session *s, const struct steti_bucket *b)
+{
+    return !b->has_no_memory &&
+           (b->called_off == 0 || (b->called_off == 1 && b->passes_then != s->n_by_ops));
+}
+
 stet_status steti_find_recording(struct steti_session *s, enum steti_pass kind, int n_rows,
                                  struct steti_recording **out, stet_error *err)
 {
     int i = steti_bucket_of(n_rows, s->limits.max_rows);
     struct steti_bucket *b = &s->buckets[kind][i];
-    if (b->recording == NULL && !b->has_no_memory && b->called_off < 2) {
+    if (b->recording == NULL && may_try(s, b)) {
         stet_status st =
             record(s, kind, steti_bucket_rows(i, s->limits.max_rows), &b->recording, err);
         b->has_no_memory = st == STET_E_NOMEM;
         b->called_off += st == STET_E_CANCELLED;
+        b->passes_then = s->n_by_ops;
         if (st != STET_OK && st != STET_E_NOMEM && st != STET_E_CANCELLED) {
             return st;
         }
     }
     *out = b->recording;
     return STET_OK;
+}
+
+int steti_may_be_recorded(const struct steti_session *s, enum steti_pass kind, int n_rows)
+{
+    const struct steti_bucket *b = &s->buckets[kind][steti_bucket_of(n_rows, s->limits.max_rows)];
+    return !b->has_no_memory && b->called_off < 2;
 }
 
 stet_status steti_replay_pass(struct steti_session *s, enum steti_pass kind, int n_rows, int *done,

@@ -13,15 +13,17 @@
 /* Runs the pass over the first n_rows rows of the session's own arrays: ids, pos, and what
  * plan_encode or plan_decode fill; results in out_ids and out_logprob after sync. *done is 0 where
  * there is no memory for a recording, or an op of the pass cannot be recorded: nothing was run
- * then. The bucket is not tried again; in the second case once, since that may have been decided
- * since. */
+ * then. The bucket is not tried again; in the second case once, behind a pass that ran op by op,
+ * which may have decided otherwise. */
 stet_status steti_replay_pass(struct steti_session *s, enum steti_pass kind, int n_rows, int *done,
                               stet_error *err);
 
-/* The recording of a pass over up to n_rows rows of these arrays. *out is NULL where there is no
- * memory for it, now and later. */
+/* The recording of a pass over up to n_rows rows of these arrays. *out is NULL where there is none,
+ * for the reasons above. */
 stet_status steti_find_recording(struct steti_session *s, enum steti_pass kind, int n_rows,
                                  struct steti_recording **out, stet_error *err);
+/* Whether there is one, or still may be. */
+int steti_may_be_recorded(const struct steti_session *s, enum steti_pass kind, int n_rows);
 
 void steti_free_recordings(struct steti_session *s);
 

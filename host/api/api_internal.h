@@ -70,10 +70,13 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
                            stet_error *err);
 void api_model_close(stet_model *m);
 
-/* Devices are numbers 0 .. options.devices.n - 1. The weights that device i sees; and how an
- * engine opens it: the threads are shared out. */
+/* Devices are numbers 0 .. options.devices.n - 1. The weights that device i sees; how an engine
+ * opens it: the threads are shared out; and a context there of its own, which knows these weights.
+ */
 const struct steti_model *api_model_net(const stet_model *m, int i);
 struct steti_backend_options api_device_options(const stet_model *m, int i);
+stet_status api_context_open(const stet_model *m, int i, struct steti_backend **out,
+                             stet_error *err);
 size_t api_model_weight_bytes(const stet_model *m); /* on all devices */
 
 /* The engine that follows from the options, the model and the device. */

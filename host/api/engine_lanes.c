@@ -8,12 +8,11 @@
 static stet_status open_context(struct api_lane *l, int device, stet_error *err)
 {
     const stet_model *m = l->engine->model;
-    struct steti_backend_options o = api_device_options(m, device);
     struct steti_backend_caps caps;
-    STETI_TRY(m->ops->open(&o, &l->backend, err));
+    STETI_TRY(api_context_open(m, device, &l->backend, err));
     m->ops->caps(l->backend, &caps);
     memcpy(l->name, caps.name, sizeof l->name);
-    l->device_index = o.device_index;
+    l->device_index = m->options.devices.index[device];
     l->net = api_model_net(m, device);
     return STET_OK;
 }

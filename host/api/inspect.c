@@ -190,12 +190,11 @@ static unsigned device_types(const struct report *r)
 /* What an engine on this device would be called and reserve. */
 static stet_status examine_engine(struct report *r, const stet_model *m)
 {
-    struct steti_backend_options bo = api_device_options(m, 0);
     struct steti_backend *b = NULL;
     struct steti_backend_caps caps;
     struct api_plan plan;
     stet_status st;
-    STETI_TRY(m->ops->open(&bo, &b, &r->error));
+    STETI_TRY(api_context_open(m, 0, &b, &r->error));
     m->ops->caps(b, &caps);
     memcpy(r->backend, caps.name, sizeof r->backend);
     r->n_used = m->options.devices.n;

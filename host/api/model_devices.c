@@ -34,6 +34,18 @@ const struct steti_model *api_model_net(const stet_model *m, int i)
     return i == 0 || m->n_replicas == 0 ? m->net : m->replicas[i - 1].net;
 }
 
+stet_status api_context_open(const stet_model *m, int i, struct steti_backend **out,
+                             stet_error *err)
+{
+    struct steti_backend_options o = api_device_options(m, i);
+    STETI_TRY(m->ops->open(&o, out, err));
+    if (m->ops->use_weights != NULL) {
+        m->ops->use_weights(*out,
+                            i == 0 || m->n_replicas == 0 ? m->backend : m->replicas[i - 1].backend);
+    }
+    return STET_OK;
+}
+
 static int is_processor(const stet_model *m)
 {
     return strcmp(m->options.device, "cpu") == 0;

@@ -37,7 +37,7 @@
 #include "status.h"
 #include "tensor.h"
 
-#define STETI_BACKEND_API 5
+#define STETI_BACKEND_API 6
 
 enum steti_act {
     STETI_ACT_NONE,
@@ -199,7 +199,8 @@ struct steti_backend; /* an open context; defined by each backend */
  *    live as long as the recording, the parameter structs and `parts` need not;
  *  - argmax may be called once, without adjustments and without logits;
  *  - an op that the backend must see at every call gives STET_E_CANCELLED: its pass is to be called
- *    op by op. It may change its mind once, with its first call outside a recording;
+ *    op by op. It may change its mind once, with its first call outside a recording. So does an
+ *    op that failed in a way that does not matter where it is called by itself;
  *  - no other function of the table may be called but caps, close and scratch_bytes
  *    (STET_E_INVALID).
  *
@@ -259,7 +260,8 @@ struct steti_backend_ops {
     stet_status (*reserve)(struct steti_backend *b, int max_rows, int max_in, int max_keys,
                            stet_error *err);
 
-    /* Bytes that reserve with these limits takes. */
+    /* Bytes that reserve with these limits takes, of the device and of the host, and that the
+     * context has taken of both since it was opened, where the host's allocator does not see it. */
     size_t (*scratch_bytes)(const struct steti_backend *b, int max_rows, int max_in, int max_keys);
 
     stet_status (*embed)(struct steti_backend *b, const struct steti_embed_params *p,
@@ -295,6 +297,12 @@ struct steti_backend_ops {
     void (*free_recording)(struct steti_backend *b, struct steti_recording *r);
     stet_status (*replay)(struct steti_backend *b, struct steti_recording *r, int n_rows,
                           stet_error *err);
+
+    /* (optional) Tells b whose matrices its ops will be called with: those of `from`, a context on
+     * the same device that has them all by now. Before the first scratch_bytes and reserve, which
+     * then count what products with these matrices can do with. Never told, or told the context
+     * itself, b only knows its own: all work and give the same bits, some more slowly. */
+    void (*use_weights)(struct steti_backend *b, const struct steti_backend *from);
 
     /* (optional) How many devices of this kind there are: indices 0 .. *out - 1. */
     stet_status (*count_devices)(int *out, stet_error *err);

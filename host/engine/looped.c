@@ -228,6 +228,7 @@ int looped_passes(struct steti_engine *e, const int *slots, int n, int most, int
 {
     struct looped *x = &e->looped;
     uint64_t start = steti_now(e->options.clock), rows, ns;
+    stet_status st;
     struct steti_loop_params p = {.window = e->window,
                                   .budget = e->rows_a_pass,
                                   .max_passes =
@@ -235,8 +236,11 @@ int looped_passes(struct steti_engine *e, const int *slots, int n, int most, int
                                   .stop_done = until_done,
                                   .n_seqs = n,
                                   .seqs = x->seqs};
-    if (run_loop(e, slots, &p) != STET_OK) {
-        leave(e);
+    st = run_loop(e, slots, &p);
+    if (st != STET_OK) {
+        if (st != STET_E_CANCELLED) {
+            leave(e);
+        }
         return 0;
     }
     ns = steti_now(e->options.clock) - start;

@@ -29,7 +29,8 @@ stet_status looped_open(struct steti_engine *e, stet_error *err);
 void looped_close(struct steti_engine *e);
 
 /* Up to `most` passes over slots; ends early when `until_done` of them have ended. Returns how many
- * passes were made; 0: there is no loop any more, and none was made. */
+ * passes were made. 0: none was, and there is no loop any more, or one only behind the next pass of
+ * the host, for which no sentence has a draft. */
 int looped_passes(struct steti_engine *e, const int *slots, int n, int most, int until_done);
 
 #endif

@@ -105,6 +105,39 @@ TEST(ApiSeveralOptions, MemoryLimitIsForAllDevices)
     correct(g, "ba ce difo");
 }
 
+// An engine's contexts are not those that packed the weights: each is told of these before anything
+// is sized by it.
+TEST(ApiSeveralOptions, ContextsAreToldOfTheirWeights)
+{
+    static std::vector<const steti_backend *> told, from;
+    static int too_late;
+    static steti_backend_ops ops = *fake_ops();
+    told.clear();
+    from.clear();
+    too_late = 0;
+    ops.use_weights = [](steti_backend *b, const steti_backend *weights) {
+        told.push_back(b);
+        from.push_back(weights);
+    };
+    ops.scratch_bytes = [](const steti_backend *b, int rows, int in, int keys) {
+        too_late += std::find(told.begin(), told.end(), b) == told.end();
+        return fake_ops()->scratch_bytes(b, rows, in, keys);
+    };
+    Model m(several_folder, parts("0-2"));
+    ASSERT_EQ(swap_device(m.handle, fixture(several_folder).c_str(), &ops), STET_OK);
+    {
+        Engine g(m.handle);
+        ASSERT_EQ(g.status, STET_OK) << g.err.message;
+        correct(g, "ba ce difo");
+        EXPECT_EQ(told.size(), 3u);
+        for (const steti_backend *b : from) {
+            EXPECT_EQ(b, from[0]);
+            EXPECT_EQ(std::find(told.begin(), told.end(), b), told.end());
+        }
+        EXPECT_EQ(too_late, 0);
+    }
+}
+
 // ---- Sharing out --------------------------------------------------------------------------------
 
 TEST(ApiSeveralShare, FewestTokensFirst)

@@ -1,6 +1,7 @@
 // Engines whose passes are made by the device, on fibers: the same tokens, bits and counts as
 // passes that the host plans and judges one by one.
 #include "exact_cases.h"
+#include "fake_sdpa.h"
 #include "model_folder.h"
 #include "shim_device.h"
 
@@ -249,6 +250,35 @@ TEST_F(Looped, GoesOnWithoutTheLoop)
         auto got = run(some, sources(), {policy, 2, 6, 2});
         EXPECT_EQ(calls, 3) << policy->name;
         EXPECT_EQ(count_differing(got, want), 0u) << policy->name;
+    }
+}
+
+// Whether a library makes the attention is decided by the first op of its kind, which no recording
+// may have: the loop waits for that, and is lost only where the library makes it.
+TEST(LoopedAttention, WaitsForTheDecision)
+{
+    static const steti_backend_ops ops =
+        steti_cuda_ops([](const steti_backend_options *o, steti_backend **out, stet_error *err) {
+            static const steti_cuda_tuning tuning = stet_shim::chunks(48, 8);
+            steti_cuda_sdpa_options s = stet_shim::fake_sdpa_options();
+            stet_status st =
+                steti_cuda_open_with(stet_shim::runtime(), o->device_index, &tuning, out, err);
+            return st != STET_OK ? st : steti_cuda_use_sdpa(*out, &s, err);
+        });
+    for (bool absent : {true, false}) {
+        stet_shim::fake_sdpa() = stet_shim::FakeSdpa();
+        stet_shim::fake_sdpa().absent = absent;
+        Net host(fixture("hf-t5-a"), STETI_BF16, 1, nullptr, &ops);
+        ASSERT_EQ(host.status, STET_OK) << host.err.message;
+        auto sources = random_sources(4, host.spec.vocab_size, 5, 9);
+        auto want = by_host(host, sources, {&steti_draft_none, 0, 1, 1}, 7);
+        for (const steti_draft_ops *policy : {&steti_draft_none, &steti_draft_edit}) {
+            Net net(fixture("hf-t5-a"), STETI_BF16, 1, nullptr, &ops); /* nothing is decided */
+            uint64_t before = verdicts();
+            auto got = run(net, sources, {policy, 4, 2, 8}, 7);
+            EXPECT_EQ(count_differing(got, want), 0u) << policy->name;
+            EXPECT_EQ(verdicts() > before, absent) << policy->name;
+        }
     }
 }
 

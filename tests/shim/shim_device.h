@@ -46,6 +46,16 @@ struct Device {
     std::map<uint64_t, unsigned> conditions;       // of graphs that run
     std::string problem;                           // of the last failed call
     std::map<const char *, size_t> memory, pinned; // begin -> bytes
+    size_t bytes() const                           // of both
+    {
+        size_t sum = 0;
+        for (const auto *blocks : {&memory, &pinned}) {
+            for (const auto &block : *blocks) {
+                sum += block.second;
+            }
+        }
+        return sum;
+    }
 };
 
 Device &device();
