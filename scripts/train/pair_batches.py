@@ -11,7 +11,8 @@ import time
 import numpy
 import sentencepiece
 
-from synthesize_errors import ErrorMaker
+from spelling_drill import SpellingDrill
+from synthesize_errors import ErrorMaker, tokenise
 
 PAD, EOS = 0, 1
 REACH = 26
@@ -79,6 +80,38 @@ def make_batch(items, edit_weight):
             "places": pad_rows([item[2] for item in items], 0, numpy.int64)}
 
 
+class PairMaker:
+    """Pairs of all kinds: made errors, and drills of spelling.
+
+    The drills end at `drill_until` of the time budget: the last part of a run
+    sees the texts that the model is for.
+    """
+
+    def __init__(self, options, seed, lines):
+        self.errors = ErrorMaker(options["data"], seed,
+                                 clean_share=options["clean_share"])
+        self.rng = random.Random(seed + 1)
+        self.dense_share = options.get("dense_share", 0.0)
+        self.drill_share = options.get("drill_share", 0.0)
+        self.drill_ends = time.time() + 3600 * options.get("hours", 0.0) * \
+            options.get("drill_until", 1.0)
+        self.drill = None
+        if self.dense_share + self.drill_share > 0:
+            self.drill = SpellingDrill(options["data"], seed, lines[:200000])
+
+    def pair(self, line):
+        """One clean line -> (wrong, right)."""
+        draw = self.rng.random() if self.drill else 1.0
+        if draw < self.drill_share and time.time() < self.drill_ends:
+            return self.drill.words()
+        if self.drill_share <= draw < self.drill_share + self.dense_share:
+            wrong, right = self.drill.dense(line)
+            if self.rng.random() < self.errors.tokenised_share:
+                return tokenise(wrong), tokenise(right)
+            return wrong, right
+        return self.errors.pair(line)
+
+
 def encode_pairs(lines, maker, pieces, longest):
     """Corrupt and encode lines; drop pairs over the length limit."""
     pairs = [maker.pair(line) for line in lines]
@@ -110,13 +143,12 @@ def bucketed(items, tokens, rng):
 
 def feed(queue, options, rank, world, seed):
     """Endless producer: puts batches of this rank's share on the queue."""
-    maker = ErrorMaker(options["data"], seed * 1000 + rank,
-                       clean_share=options["clean_share"])
     pieces = sentencepiece.SentencePieceProcessor(
         model_file=options["tokenizer"])
     rng = random.Random(seed * 1000 + rank)
     with open(options["input"], encoding="utf-8") as handle:
         lines = handle.read().splitlines()[:-options["reserved"]][rank::world]
+    maker = PairMaker(options, seed * 1000 + rank, lines)
     while True:
         rng.shuffle(lines)
         for at in range(0, len(lines), options["pool"]):

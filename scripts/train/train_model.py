@@ -228,7 +228,8 @@ def start_feeder(args, rank, step):
     """The background producer of this worker, and its queue."""
     options = {key: getattr(args, key) for key in (
         "data", "input", "tokenizer", "longest", "reserved", "tokens",
-        "pool", "edit_weight", "clean_share")}
+        "pool", "edit_weight", "clean_share", "dense_share", "drill_share",
+        "drill_until", "hours")}
     context = mp.get_context("spawn")
     queue = context.Queue(24)
     context.Process(target=feed, daemon=True, args=(
@@ -321,7 +322,8 @@ def parse_arguments():
     numbers = {"hours": 1.0, "lr": 1e-3, "matrix_lr": 0.0, "label_smoothing": 0.1,
                "dropout": 0.0, "weight_decay": 0.01, "clip": 1.0,
                "ema": 0.998, "align_weight": 0.3, "edit_weight": 2.5,
-               "clean_share": 0.17, "save_minutes": 4.0}
+               "clean_share": 0.17, "dense_share": 0.0, "drill_share": 0.0,
+               "drill_until": 0.7, "save_minutes": 4.0}
     counts = {"vocab_size": 4096, "d_model": 256, "encoder_layers": 6,
               "decoder_layers": 2, "heads": 0, "encoder_ffn_dim": 1024,
               "decoder_ffn_dim": 256, "attention_groups": 0, "ffn_groups": 0,
