@@ -41,12 +41,12 @@ TEST(CublasLt, WhatIsNotUsableIsNotAvailable)
     const char *expected = std::getenv("STET_EXPECT_CUBLASLT");
     Opened o;
     if (expected == nullptr && o.status == STET_OK) {
-        GTEST_SKIP() << "there is a device";
+        GTEST_SKIP() << "SKIPPED: there is a device";
     }
     EXPECT_EQ(o.status, STET_E_DEVICE);
     EXPECT_EQ(o.handle, nullptr);
     if (expected == nullptr && Contains(o.err.message, "there is no cuBLASLt")) {
-        GTEST_SKIP() << o.err.message;
+        GTEST_SKIP() << "SKIPPED: cuBLASLt was not tried: " << o.err.message;
     }
     expected =
         expected != nullptr ? expected : "cublasLtCreate: CUBLAS_STATUS_NOT_INITIALIZED: no device";
@@ -58,7 +58,7 @@ TEST(CublasLt, HasCandidatesForEveryTypeOnADevice)
 {
     Opened o;
     if (o.status != STET_OK) {
-        GTEST_SKIP() << o.err.message;
+        GTEST_SKIP() << "SKIPPED: cuBLASLt was not tried: " << o.err.message;
     }
     EXPECT_GE(steti_blas_cublaslt()->version(o.handle), 120000u);
     for (int32_t type : {STETI_CUDA_F32, STETI_CUDA_I8, STETI_CUDA_BF16}) {
