@@ -10,6 +10,7 @@
 #include "api_options.h"
 #include "edits.h"
 #include "engine.h"
+#include "misspellings.h"
 #include "model.h"
 #include "piece_table.h"
 #include "sentences.h"
@@ -29,6 +30,7 @@ struct stet_model {
     struct steti_tokenizer *tokenizer;
     struct piece_table pieces;
     struct steti_folder_settings settings;
+    struct steti_misspellings misspellings;
     struct steti_model *net;      /* on the first device */
     struct api_replica *replicas; /* [n_replicas] of the other devices, or 0: they see `net` */
     int n_replicas;

@@ -25,6 +25,7 @@ void api_options_defaults(struct api_options *o)
     o->draft_window = STETI_WINDOW_AUTO;
     o->drafts = API_ALL_DRAFTS;
     o->batch_size = 8;
+    o->misspellings = 1;
     o->min_edit_score = NAN;
     o->queue_size = 1024;
     o->queue_tokens = 1 << 20;
@@ -290,6 +291,12 @@ static stet_status set_scores(struct api_options *o, const char *key, const char
     return parse_switch(key, value, &o->scores, err);
 }
 
+static stet_status set_misspellings(struct api_options *o, const char *key, const char *value,
+                                    stet_error *err)
+{
+    return parse_switch(key, value, &o->misspellings, err);
+}
+
 /* Digits with at most one point among them, in any locale. */
 static int parse_decimal(const char *text, double *out)
 {
@@ -381,6 +388,7 @@ static const struct {
     {"queue_delay_ms", API_SCOPE_ENGINE, set_queue_delay},
     {"verify", API_SCOPE_ENGINE, set_verify},
     {"scores", API_SCOPE_ENGINE, set_scores},
+    {"misspellings", API_SCOPE_ENGINE, set_misspellings},
     {"min_edit_score", API_SCOPE_ENGINE, set_min_score},
     {"prompt", API_SCOPE_ENGINE, set_prompt},
     {"task", API_SCOPE_ENGINE, set_task},

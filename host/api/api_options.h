@@ -38,7 +38,7 @@ struct api_options {
     int max_input, max_output; /* 0 = choose */
     size_t memory_limit;       /* 0 = none */
     int queue_size, queue_tokens, queue_delay_ms;
-    int verify, scores;
+    int verify, scores, misspellings;
     float min_edit_score; /* -INFINITY: all edits are made; NAN: as the folder says */
     const char *prompt;   /* in front of every sentence; NULL: as the folder says */
     const char *task;     /* NULL: none */

@@ -118,7 +118,7 @@ stet_status api_plan_engine(const stet_model *m, struct api_options *o,
     /* The first device has as many threads as any, so nowhere is more scratch. */
     plan->bytes += steti_engine_scratch_bytes(m->net, backend, &plan->engine);
     plan->bytes += BLOCKS_BYTES + BLOCKS_BYTES_A_THREAD * (size_t)api_device_options(m, 0).threads;
-    plan->bytes += lane_slots_bytes(o) + lane_prompt_bytes(o) +
+    plan->bytes += lane_slots_bytes(o) + lane_prompt_bytes(m, o) +
                    steti_sched_bytes(o->queue_size, o->batch_size) + sizeof(struct api_lane) +
                    sizeof(struct steti_share);
     plan->bytes *= (size_t)m->options.devices.n;

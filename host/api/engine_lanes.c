@@ -107,6 +107,7 @@ void engine_lanes_close(stet_engine *g)
 {
     for (int i = g->n_lanes - 1; i >= 0; i--) {
         struct api_lane *l = &g->lanes[i];
+        steti_free(l->mended);
         steti_free(l->joined);
         lane_slots_close(l);
         steti_sched_close(l->sched);

@@ -97,6 +97,7 @@ struct api_lane {
     void *slot_memory;
     struct steti_pieces pieces; /* of the sentence that is being read */
     char *joined;               /* room for a prompt with the longest part of a text behind it */
+    char *mended;               /* and for that part without its misspellings; may be NULL */
     uint64_t n_encodes, n_passes;
     int device_failed;
 };
@@ -143,10 +144,12 @@ stet_status request_next_sentence(struct api_lane *l, struct api_request *r, str
 /* Prompts (prompt.c): bytes that an engine and each of its lanes hold for them; the engine's own,
  * which is checked; the lane's room for joining; and text[0 .. n) behind the request's prompt as
  * one string, which the next call overwrites.
- * *prompt_len is 0 when there is none: then it is the text itself. n <= PART_BYTES * max_input. */
+ * *prompt_len is 0 when there is none: then it is the text itself. n <= PART_BYTES * max_input. A
+ * lane also has room for a text of that length without its misspellings, where a model knows any.
+ */
 #define PART_BYTES 16 /* bytes tokenized at once, for every token that a part may have */
 size_t engine_prompt_bytes(const struct api_options *o);
-size_t lane_prompt_bytes(const struct api_options *o);
+size_t lane_prompt_bytes(const stet_model *m, const struct api_options *o);
 stet_status engine_prompt_open(stet_engine *g, stet_error *err);
 stet_status lane_prompt_open(struct api_lane *l, stet_error *err);
 const char *engine_prompt_join(const struct api_lane *l, const struct api_request *r,

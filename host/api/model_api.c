@@ -147,6 +147,7 @@ void api_model_close(stet_model *m)
     }
     model_devices_close(m);
     piece_table_free(&m->pieces);
+    steti_misspellings_close(&m->misspellings);
     steti_folder_settings_free(&m->settings);
     steti_tokenizer_close(m->tokenizer);
     steti_free(m);
@@ -174,6 +175,7 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
     STETI_TRY_GOTO(open_net(m, &spec, path, err), st, fail);
     STETI_TRY_GOTO(model_devices_share(m, err), st, fail);
     STETI_TRY_GOTO(steti_folder_settings_read(path, &m->settings, err), st, fail);
+    STETI_TRY_GOTO(steti_misspellings_open(path, &m->misspellings, err), st, fail);
     m->bytes = (size_t)(steti_alloc_thread_balance() - before) + model_devices_elsewhere(m);
     *out = m;
     return STET_OK;

@@ -27,9 +27,19 @@ size_t engine_prompt_bytes(const struct api_options *o)
     return own_bytes(o);
 }
 
-size_t lane_prompt_bytes(const struct api_options *o)
+static size_t joined_bytes(const struct api_options *o)
 {
     return STETI_PROMPT_MAX + PART_BYTES * (size_t)o->max_input;
+}
+
+static size_t mended_bytes(const stet_model *m, const struct api_options *o)
+{
+    return m->misspellings.n_rows > 0 && o->misspellings ? PART_BYTES * (size_t)o->max_input : 0;
+}
+
+size_t lane_prompt_bytes(const stet_model *m, const struct api_options *o)
+{
+    return joined_bytes(o) + mended_bytes(m, o);
 }
 
 /* A prompt leaves room for a text, or every text would pass unchanged. */
@@ -69,9 +79,13 @@ stet_status engine_prompt_open(stet_engine *g, stet_error *err)
 
 stet_status lane_prompt_open(struct api_lane *l, stet_error *err)
 {
-    size_t bytes = lane_prompt_bytes(&l->engine->options);
-    l->joined = steti_malloc(bytes);
-    return l->joined != NULL ? STET_OK : steti_fail_nomem(err, "the engine's prompt", bytes);
+    const struct api_options *o = &l->engine->options;
+    size_t mended = mended_bytes(l->engine->model, o);
+    l->joined = steti_malloc(joined_bytes(o));
+    l->mended = mended > 0 ? steti_malloc(mended) : NULL;
+    return l->joined != NULL && (l->mended != NULL || mended == 0)
+               ? STET_OK
+               : steti_fail_nomem(err, "the engine's prompt", joined_bytes(o) + mended);
 }
 
 const char *engine_prompt_join(const struct api_lane *l, const struct api_request *r,

@@ -68,14 +68,16 @@ struct part {
     size_t begin, end;
     size_t n_prompt; /* of l->pieces */
     int is_tied;     /* one piece holds the prompt's end and the text's beginning */
+    int at_start;    /* of a sentence */
+    int is_mended;   /* the model reads it without its misspellings */
 };
 
-/* Tokenizes the prompt and part->text[begin, end) as one string. */
-static stet_status encode_part(struct api_lane *l, const struct api_request *r, struct part *p,
-                               stet_error *err)
+/* Tokenizes the prompt and text[0 .. len) as one string. */
+static stet_status encode_text(struct api_lane *l, const struct api_request *r, struct part *p,
+                               const char *text, size_t len, stet_error *err)
 {
-    size_t len = p->end - p->begin, prompt;
-    const char *s = engine_prompt_join(l, r, p->text + p->begin, len, &prompt);
+    size_t prompt;
+    const char *s = engine_prompt_join(l, r, text, len, &prompt);
     struct steti_pieces *list = &l->pieces;
     list->len = 0;
     STETI_TRY(steti_tokenizer_encode(l->engine->model->tokenizer, s, prompt + len, list, err));
@@ -87,6 +89,12 @@ static stet_status encode_part(struct api_lane *l, const struct api_request *r, 
         x->end = x->end > prompt ? x->end - (uint32_t)prompt : 0;
     }
     return STET_OK;
+}
+
+static stet_status encode_part(struct api_lane *l, const struct api_request *r, struct part *p,
+                               stet_error *err)
+{
+    return encode_text(l, r, p, p->text + p->begin, p->end - p->begin, err);
 }
 
 /* Tokenizes a part, or less where that has more tokens than a sentence may. part->end is set to
@@ -117,6 +125,22 @@ static stet_status read_part(struct api_lane *l, const struct api_request *r, st
     return STET_OK;
 }
 
+/* The model reads a part without its misspellings; a part that has none, or would have more tokens
+ * than a sentence may, stays as it is. */
+static stet_status mend_part(struct api_lane *l, const struct api_request *r, struct part *p,
+                             stet_error *err)
+{
+    const stet_engine *g = l->engine;
+    struct steti_mended out = {.data = l->mended, .cap = PART_BYTES * (size_t)g->options.max_input};
+    if (l->mended == NULL || steti_misspellings_mend(&g->model->misspellings, p->text + p->begin,
+                                                     p->end - p->begin, p->at_start, &out) == 0) {
+        return STET_OK;
+    }
+    STETI_TRY(encode_text(l, r, p, out.data, out.len, err));
+    p->is_mended = l->pieces.len > p->n_prompt && l->pieces.len <= (size_t)g->options.max_input;
+    return p->is_mended ? STET_OK : encode_part(l, r, p, err);
+}
+
 static void take_tokens(struct api_request *r, struct api_slot *slot)
 {
     if (r->result->n_tokens > 0) {
@@ -143,7 +167,7 @@ static stet_status take_part(struct api_lane *l, const struct part *p, struct ap
     }
     slot->job.n_src = (int)list->len;
     slot->job.n_prompt = (int)p->n_prompt;
-    if (p->is_tied) { /* edits are found on pieces that cover all of the text and nothing else */
+    if (p->is_tied || p->is_mended) { /* edits are those of all of the text and nothing else */
         list->len = first = 0;
         STETI_TRY(steti_tokenizer_encode(l->engine->model->tokenizer, p->text + p->begin,
                                          p->end - p->begin, list, &slot->err));
@@ -160,9 +184,12 @@ static stet_status next_of_text(struct api_lane *l, struct api_request *r, struc
                                 int *found)
 {
     while (!*found && request_has_more(r)) {
-        struct part p = {
-            .text = r->result->source.data, .begin = r->at, .end = r->spans.data[r->next_span].end};
+        struct part p = {.text = r->result->source.data,
+                         .begin = r->at,
+                         .end = r->spans.data[r->next_span].end,
+                         .at_start = r->at == r->spans.data[r->next_span].begin};
         STETI_TRY(read_part(l, r, &p, &slot->err));
+        STETI_TRY(mend_part(l, r, &p, &slot->err));
         slot->begin = p.begin;
         slot->end = p.end;
         r->at = p.end;

@@ -119,6 +119,10 @@ static const struct steti_option_spec table[] = {
         "Most tokens guessed at once: auto (default: follows what passes cost and what guesses are "
         "worth); 0 is no limit but the rows of a pass, which its sentences share."),
     LIBRARY(
+        "misspellings", STETI_OPTION_ENGINE, "0|1",
+        "1 (default) mends known misspellings before the model reads a sentence, if the model's "
+        "folder has a misspellings.table; 0 lets the model read what is written."),
+    LIBRARY(
         "min_edit_score", STETI_OPTION_ENGINE, "SCORE",
         "Leave out edits of which the model is not sure: those whose log probability, as --scores "
         "shows it, is below SCORE, such as -0.6. Fewer edits, more of them right. Default: what "

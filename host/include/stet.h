@@ -358,6 +358,10 @@ typedef struct stet_engine stet_engine;
  *                       the engine knows of its speed (default 0: no such limit)
  *   verify              "1": decode every sentence a second time, greedily and alone, and fail with
  *                       STET_E_VERIFY on the first difference (default "0")
+ *   misspellings        "1": known misspellings are mended before the model reads a sentence, where
+ *                       the folder has a misspellings.table (default); "0": the model reads what
+ *                       is written. Edits are those of the text as it is written. Not for requests
+ *                       of tokens
  *   min_edit_score      leave out edits whose stet_edit.score is below this, a number from -1000 to
  *                       0 or "none": fewer edits, and more of them right. A text's
  *                       remaining edits do not change. Not for requests of tokens.

@@ -12,6 +12,7 @@ import numpy
 import sentencepiece
 
 from spelling_drill import SpellingDrill
+from misspelling_table import Respeller
 from synthesize_errors import ErrorMaker, tokenise
 
 PAD, EOS = 0, 1
@@ -81,7 +82,7 @@ def make_batch(items, edit_weight):
 
 
 class PairMaker:
-    """Pairs of all kinds: made errors, and drills of spelling.
+    """Pairs of all kinds: made errors, and drills of spelling, with known misspellings mended.
 
     The drills end at `drill_until` of the time budget: the last part of a run
     sees the texts that the model is for.
@@ -98,8 +99,14 @@ class PairMaker:
         self.drill = None
         if self.dense_share + self.drill_share > 0:
             self.drill = SpellingDrill(options["data"], seed, lines[:200000])
+        self.respeller = Respeller(options["misspellings"]) if options.get("misspellings") else None
 
     def pair(self, line):
+        """One clean line -> (wrong, right), as the model meets it."""
+        wrong, right = self.made_pair(line)
+        return self.respeller.sentence(wrong) if self.respeller else wrong, right
+
+    def made_pair(self, line):
         """One clean line -> (wrong, right)."""
         draw = self.rng.random() if self.drill else 1.0
         if draw < self.drill_share and time.time() < self.drill_ends:
@@ -161,7 +168,7 @@ def feed(queue, options, rank, world, seed):
 
 def dev_items(options, count):
     """Fixed (source, target, places, edited) items from the dev lines."""
-    maker = ErrorMaker(options["data"], 12345)
+    maker = PairMaker(options | {"dense_share": 0.0, "drill_share": 0.0, "clean_share": 0.17}, 12345, [])
     pieces = sentencepiece.SentencePieceProcessor(
         model_file=options["tokenizer"])
     with open(options["input"], encoding="utf-8") as handle:

@@ -229,7 +229,7 @@ def start_feeder(args, rank, step):
     options = {key: getattr(args, key) for key in (
         "data", "input", "tokenizer", "longest", "reserved", "tokens",
         "pool", "edit_weight", "clean_share", "dense_share", "drill_share",
-        "drill_until", "hours")}
+        "drill_until", "hours", "misspellings")}
     context = mp.get_context("spawn")
     queue = context.Queue(24)
     context.Process(target=feed, daemon=True, args=(
@@ -341,6 +341,7 @@ def parse_arguments():
                         " faster one where bfloat16 has no matrix unit")
     parser.add_argument("--start", help="model folder whose weights, shape and"
                         " sharing are the start")
+    parser.add_argument("--misspellings", help="misspellings.table that the model folder will have")
     parser.add_argument("--pin", action="store_true",
                         help="keep each worker on a core of its own")
     parser.add_argument("--resume", action="store_true")
