@@ -26,6 +26,10 @@ WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 CONTRACTIONS = """ain't aren't couldn't didn't doesn't don't hadn't hasn't haven't isn't mustn't needn't shouldn't
 wasn't weren't wouldn't that's there's what's he's she's you're they're you've they've we've could've should've
 would've you'll they'll it'll that'll""".split()
+# Chosen on JFLEG dev among three settings: how much a word's frequency counts, what a listed misspelling weighs, how
+# much likelier slips of hearing are in learners' texts than in the list, which has more slips of fingers.
+FREQUENCY, LISTED, VOWELS, DOUBLED, CUT = 0.5, 0.3, 4.0, 3.0, 1e-3
+ALIKE = {frozenset(pair) for pair in "sc sz ck vf bv gj td yi mn xs qk".split()}
 JOINED = """a lot|in fact|no one|as well|each other|in case|at least|of course|every time|high school|in spite
 in front""".replace("\n", "|").split("|")
 
@@ -186,6 +190,17 @@ def slip_between(word, wrong):
     return None
 
 
+def heard(sort):
+    """The factor for slips between what sounds alike."""
+    kind, one, other = sort
+    if kind == "change":
+        return VOWELS if frozenset((one, other)) in ALIKE or {one, other} <= set("aeiou") else 1.0
+    if kind in ("delete", "insert"):
+        return DOUBLED if one == "double" or (one == "end" and other == "e") or \
+            (one == "inside" and other in "aeiouh") else 1.0
+    return 1.0
+
+
 class Channel:
     """How likely a slip is, counted in a list of misspellings of frequent words."""
 
@@ -199,7 +214,7 @@ class Channel:
                 words.add(word)
         for word in words:
             possible.update(sort_of(word, slip) for slip in slips(word))
-        self.share = {sort: (seen[sort] + 0.05) / (n + 8) for sort, n in possible.items()}
+        self.share = {sort: heard(sort) * (seen[sort] + 0.05) / (n + 8) for sort, n in possible.items()}
 
     def spellings(self, word, twice):
         """{wrong spelling: probability}; with `twice` those of two likely slips too."""
@@ -272,13 +287,13 @@ class TableMaker:
         out, channel = defaultdict(dict), Channel(self.listed, self.counts)
         for at, (word, count) in enumerate(self.targets(most)):
             for wrong, share in channel.spellings(word, at < twice).items():
-                if len(wrong) > 2 and count ** 0.7 * share > 1e-4:
-                    out[wrong][word] = max(out[wrong].get(word, 0.0), count ** 0.7 * share)
+                if len(wrong) > 2 and count ** FREQUENCY * share > CUT:
+                    out[wrong][word] = max(out[wrong].get(word, 0.0), count ** FREQUENCY * share)
         for wrong, rights in self.listed.items():
             for right in rights:
                 often = min(self.counts[part] for part in re.findall("[a-z]+", right) or [""])
                 if often >= 8 and wrong.isalpha():
-                    weight = often ** 0.7 * 0.02 / len(rights)
+                    weight = often ** FREQUENCY * LISTED / len(rights)
                     out[wrong][right] = max(out[wrong].get(right, 0.0), weight)
         return out
 
@@ -300,7 +315,7 @@ def main():
     parser.add_argument("table", help="misspellings.table")
     parser.add_argument("--data", help="make the table: data folder that holds tables/")
     parser.add_argument("--input", help="make the table: clean text")
-    parser.add_argument("--rows", type=int, default=560000, help="most rows (%(default)s)")
+    parser.add_argument("--rows", type=int, default=640000, help="most rows (%(default)s)")
     parser.add_argument("--known", nargs="*", default=[], help="texts whose words are left as they are")
     parser.add_argument("--reserved", type=int, default=4000, help="last lines of the text that are not read")
     args = parser.parse_args()
