@@ -165,6 +165,34 @@ def make_texts():
             write(target, f"seed_{name}", text)
 
 
+def misspellings(words, rows, blocks=None, count=None):
+    """A table; rows: (bytes of the row before, further bytes, number of the word). Words and rows also are its text."""
+    ends, packed, begins = [], b"", []
+    for at in range(len(words)):
+        ends.append(len(b"".join(words[:at + 1])))
+    for at, (shared, rest, word) in enumerate(rows):
+        if at % 16 == 0:
+            begins.append(len(packed))
+        packed += bytes((len(rest) if at % 16 == 0 else shared << 4 | len(rest),)) + rest + struct.pack("<H", word)
+    begins = begins if blocks is None else blocks
+    return b"stetmsp1" + struct.pack("<4I", len(rows) if count is None else count, len(words), sum(map(len, words)),
+                                     len(packed)) + struct.pack(f"<{len(ends) + len(begins)}I", *ends, *begins) + \
+        b"".join(words) + packed
+
+
+def make_misspellings():
+    words = [b"the", b"(adn) -", b"a lot", "caf\u00e9".encode()]
+    few = [(0, b"adn", 0), (1, b"lot", 2), (0, b"caf", 3), (3, b"\xc3\xa8", 3), (0, b"teh", 0)]
+    many = [(0, bytes((97 + at,)), at % 2) for at in range(16)] + [(0, b"q" * 40, 1), (15, b"r", 0), (0, b"the", 1)]
+    tables = {"empty": misspellings([], []), "few": misspellings(words, few), "many": misspellings(words[:2], many),
+              "first": misspellings([b"adn teh Alot-lot adn", b"x"], [(0, b"adn", 1), (0, b"teh", 0)]),
+              "unsorted": misspellings([b"a"], [(0, b"b", 0), (0, b"a", 0)]),
+              "block": misspellings(words[:2], many, [0, 7]), "count": misspellings([b"a"], [], [], 0xFFFFFFF0),
+              "word": misspellings([b"a"], [(0, b"b", 1)]), "control": misspellings([b"a\n"], [(0, b"b", 0)])}
+    for name, data in tables.items():
+        write("fuzz_misspellings", f"seed_{name}", data)
+
+
 def make_replays():
     pairs = {
         "ids": b"\x005 6 7 8\n5 6 20 8\n3 3 3 3\n3 3\n\n9\n",
@@ -185,6 +213,7 @@ def main():
     make_tokenizer_models()
     make_tokenizer_json()
     make_texts()
+    make_misspellings()
     make_replays()
 
 

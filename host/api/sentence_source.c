@@ -137,7 +137,8 @@ static stet_status mend_part(struct api_lane *l, const struct api_request *r, st
         return STET_OK;
     }
     STETI_TRY(encode_text(l, r, p, out.data, out.len, err));
-    p->is_mended = l->pieces.len > p->n_prompt && l->pieces.len <= (size_t)g->options.max_input;
+    p->is_mended = (l->pieces.len > p->n_prompt || p->is_tied) &&
+                   l->pieces.len <= (size_t)g->options.max_input;
     return p->is_mended ? STET_OK : encode_part(l, r, p, err);
 }
 

@@ -54,12 +54,26 @@ static int is_capital(char c)
     return c >= 'A' && c <= 'Z';
 }
 
+/* Puts a word in place of s[0 .. n); in place of one that had to be made small, with a capital. */
+static void put_meant(struct mending *m, const char *s, size_t n, const char *word, size_t len,
+                      int was_capital)
+{
+    char first = word[0];
+    if (was_capital && is_small(first)) {
+        first = (char)(first - 'a' + 'A');
+    }
+    m->n_changed += len != n || first != s[0] || memcmp(word + 1, s + 1, n - 1) != 0;
+    put(m, &first, 1);
+    put(m, word + 1, len - 1);
+}
+
 /* Puts s[begin, end), which has neither white space nor a hyphen, as it should be. */
 static void put_word(struct mending *m, size_t begin, size_t end, int is_first)
 {
     char small[STETI_MISSPELLING_MAX];
     size_t n = end - begin, len = 0;
     const char *s = m->s + begin, *word = NULL;
+    int was_capital = 0;
     if (n <= STETI_MISSPELLING_MAX) {
         word = steti_misspellings_find(m->table, s, n, &len);
     }
@@ -67,16 +81,13 @@ static void put_word(struct mending *m, size_t begin, size_t end, int is_first)
         memcpy(small, s, n);
         small[0] = (char)(s[0] - 'A' + 'a');
         word = steti_misspellings_find(m->table, small, n, &len);
-        if (word != NULL && is_small(word[0])) {
-            small[0] = (char)(word[0] - 'a' + 'A');
-            m->n_changed++;
-            put(m, small, 1);
-            put(m, word + 1, len - 1);
-            return;
-        }
+        was_capital = 1;
     }
-    m->n_changed += word != NULL;
-    put(m, word != NULL ? word : s, word != NULL ? len : n);
+    if (word != NULL) {
+        put_meant(m, s, n, word, len, was_capital);
+    } else {
+        put(m, s, n);
+    }
 }
 
 /* 1 if all parts between hyphens have letters: else a word goes on elsewhere, or it is a dash. */

@@ -1,10 +1,13 @@
 // memory_limit: what the library asks the host for never exceeds it, whatever the requests. The
 // host's allocator counts, so this is a process of its own.
 #include "async_fixture.h"
+#include "misspellings_builder.h"
 
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <random>
 #include <thread>
 
@@ -258,6 +261,50 @@ TEST_P(ApiMemoryLimit, IsNeverExceeded)
 
 INSTANTIATE_TEST_SUITE_P(Beyond, ApiMemoryLimit,
                          ::testing::Values(0, 20000, 150000, 600000, 2000000, 30000000));
+
+int64_t held_by_engine(stet_model *m, const Options &o)
+{
+    int64_t before = meter.live;
+    Engine g(m, o);
+    EXPECT_EQ(g.status, STET_OK) << g.err.message;
+    return meter.live - before;
+}
+
+// What the room for the meant text takes is in the figure, but for what a block takes for itself.
+TEST(ApiMemory, AFolderWithMisspellings)
+{
+    std::string folder = (std::filesystem::temp_directory_path() / "stet-test-XXXXXX").string();
+    ASSERT_NE(mkdtemp(folder.data()), nullptr);
+    std::filesystem::copy(fixture("transformer-pre"), folder);
+    std::ofstream(folder + "/misspellings.table", std::ios::binary)
+        << table_bytes({{"bcae", "bace"}, {"dfio", "ba ce di fo gu ha"}, {"guah", "guha"}});
+    int64_t outside = meter.live;
+    const stet_option options[] = {{"device", "cpu"}, {"intra_threads", "1"}};
+    Model m("no such folder"); // releases what is loaded here
+    ASSERT_EQ(stet_model_load(folder.c_str(), options, 2, &m.handle, nullptr), STET_OK);
+    std::filesystem::remove_all(folder);
+    std::string text;
+    for (int i = 0; i < 40; i++) {
+        text += i % 9 == 8 ? "guah.\n" : i % 2 == 0 ? "Bcae " : "dfio ";
+    }
+    for (const char *length : {"16", "70"}) {
+        Options o = {{"max_input_length", length}, {"queue_size", "500"}};
+        Options off = o;
+        off.push_back({"misspellings", "0"});
+        EXPECT_GT(held_by_engine(m.handle, o), held_by_engine(m.handle, off));
+        EXPECT_LE(held_by_engine(m.handle, o) - held_by_engine(m.handle, off),
+                  static_cast<int64_t>(needed(m.handle, o) - needed(m.handle, off)) + 128);
+        size_t limit = needed(m.handle, o) + 60000;
+        std::string limit_text = std::to_string(limit);
+        o.push_back({"memory_limit", limit_text.c_str()});
+        Engine g(m.handle, o);
+        ASSERT_EQ(g.status, STET_OK) << g.err.message;
+        meter.peak = meter.live.load();
+        Result r = correct(g, text);
+        EXPECT_GT(r.sentences().size(), 3u);
+        EXPECT_LE(meter.peak - outside, static_cast<int64_t>(limit));
+    }
+}
 
 TEST(ApiMemory, ManyShortSentencesInLittleMemory)
 {

@@ -1,13 +1,15 @@
-"""Folders with files that are not files, and paths that are not folders."""
+"""Folders with files that are not files, tables of misspellings that are none, and paths that are not folders."""
 
 import os
 import shutil
+import struct
 
 from folder_cases import case, simple
 
 FILES = {"config": "config.json", "generation": "generation_config.json", "weights": "model.safetensors",
          "spm": "spiece.model", "json": "tokenizer.json", "tokenizer-config": "tokenizer_config.json",
-         "stet-json": "stet.json", "index": "model.safetensors.index.json"}
+         "stet-json": "stet.json", "misspellings": "misspellings.table",
+         "index": "model.safetensors.index.json"}
 
 
 def replace(name, make):
@@ -32,6 +34,25 @@ def add_kinds():
            replace("config.json", lambda path: os.symlink("/dev/zero", path)))
     simple("link-loop", "edge", r"(.*: )?FOLDER/model\.safetensors: cannot be opened: Too many levels of .*",
            replace("model.safetensors", lambda path: os.symlink("model.safetensors", path)))
+
+
+def table(n_rows=1, end=3, block=0, rows=b"\x03teh\0\0"):
+    """A misspellings.table of one word, "the"; format: host/text/misspellings.h."""
+    return b"stetmsp1" + struct.pack("<6I", n_rows, 1, 3, len(rows), end, block) + b"the" + rows
+
+
+def add_tables():
+    where = r"FOLDER/misspellings\.table: "
+    for name, says, data in (
+            ("empty", "is no table of misspellings: .*", b""),
+            ("text", "is no table of misspellings: .*", b"teh the\n" * 9),
+            ("pointer", "is a pointer of Git LFS, .*", b"version https://git-lfs.github.com/spec/v1\nsize 1\n"),
+            ("cut", r"has 40 bytes, but its header says 41: it is cut off or damaged", table()[:-1]),
+            ("word", r"word 0: must be 1 to 255 bytes of text in UTF-8", table(end=4)),
+            ("block", r"row 0: its block is said to begin elsewhere", table(block=1)),
+            ("unsorted", r"row 1: is not sorted behind the row before", table(2, rows=b"\1b\0\0\1a\0\0")),
+            ("number", r"row 0: its word does not exist", table(rows=b"\1b\1\0"))):
+        simple("misspellings-" + name, "edge", where + says, lambda f, data=data: f.write("misspellings.table", data))
 
 
 def add_paths():
@@ -78,5 +99,6 @@ def add_rights():
 
 def add_all():
     add_kinds()
+    add_tables()
     add_paths()
     add_rights()

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "misspellings_builder.h"
 #include "model_folder.h"
 
 extern "C" {
@@ -114,6 +115,35 @@ TEST(OutOfMemoryApi, Prompts)
         r.prompt = "guha: ";
         stet_status st = stet_model_load(changed.path.c_str(), model_options, 2, &m, nullptr);
         st = st == STET_OK ? stet_engine_create(m, task, 2, &g, nullptr) : st;
+        st = st == STET_OK ? stet_correct_batch(g, &r, 1, &out, nullptr, nullptr) : st;
+        EXPECT_EQ(st == STET_OK, out != nullptr);
+        stet_result_release(out);
+        stet_engine_destroy(g);
+        stet_model_release(m);
+        return st;
+    });
+}
+
+// A table of misspellings, the room for what was meant, and a text that is tokenized three times.
+TEST(OutOfMemoryApi, Misspellings)
+{
+    ModelFolder changed("edgeformer-a");
+    write_text(changed.path + "/misspellings.table",
+               table_bytes({{"bcae", "bace"}, {"dfio", "di fo"}}));
+    std::string text = "Bcae dfio";
+    for (int i = 0; i < 60; i++) {
+        text += " dfio";
+    }
+    fail_every_allocation("the life of a table of misspellings", [&] {
+        stet_model *m = nullptr;
+        stet_engine *g = nullptr;
+        stet_result *out = nullptr;
+        stet_request r{};
+        r.struct_size = sizeof r;
+        r.text = text.data();
+        r.len = text.size();
+        stet_status st = stet_model_load(changed.path.c_str(), model_options, 2, &m, nullptr);
+        st = st == STET_OK ? stet_engine_create(m, engine_options, 4, &g, nullptr) : st;
         st = st == STET_OK ? stet_correct_batch(g, &r, 1, &out, nullptr, nullptr) : st;
         EXPECT_EQ(st == STET_OK, out != nullptr);
         stet_result_release(out);
