@@ -79,6 +79,15 @@ static stet_status examine_settings(struct report *r, stet_error *err)
     return STET_OK;
 }
 
+static stet_status examine_misspellings(struct report *r, stet_error *err)
+{
+    struct steti_misspellings t;
+    stet_status st = steti_misspellings_open(r->path, &t, err);
+    r->n_misspellings = t.n_rows;
+    steti_misspellings_close(&t);
+    return st != STET_OK ? note(r, st, err) : STET_OK;
+}
+
 static stet_status try_binding(struct report *r, enum steti_dtype compute, stet_error *err)
 {
     struct steti_weights *w = NULL;
@@ -251,6 +260,7 @@ static stet_status make_report(struct report *r, uint32_t format, struct steti_b
     STETI_TRY(examine_weights(r, err));
     STETI_TRY(examine_tokenizer(r, err));
     STETI_TRY(examine_settings(r, err));
+    STETI_TRY(examine_misspellings(r, err));
     STETI_TRY(examine_binding(r, err));
     STETI_TRY(examine_devices(r, err));
     r->device_types = device_types(r);

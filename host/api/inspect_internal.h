@@ -34,6 +34,7 @@ struct report {
     size_t n_tensors, n_files, file_bytes;
     uint64_t parameters;
     struct steti_tokenizer *tokenizer; /* NULL: it cannot be opened */
+    uint32_t n_misspellings;           /* that are mended before the model reads a sentence */
     int n_languages;
     char languages[160];
     char prompt[128]; /* the beginning of it */

@@ -71,6 +71,10 @@ static stet_status write_tokens(const struct report *r, struct steti_buf *b, ste
         STETI_TRY(steti_buf_printf(b, err, "%-18s %d, such as %s\n", "languages", r->n_languages,
                                    r->languages));
     }
+    if (r->n_misspellings > 0) {
+        STETI_TRY(steti_buf_printf(b, err, "%-18s %u are mended before the model reads a text\n",
+                                   "misspellings", r->n_misspellings));
+    }
     if (r->prompt[0] == '\0') {
         return STET_OK;
     }
@@ -210,8 +214,8 @@ static stet_status json_requests(const struct report *r, struct steti_buf *b, st
         STETI_TRY(json_text(b, "compute_types",
                             compute_type_list(r->weight_types & r->device_types, list), err));
     }
-    STETI_TRY(
-        steti_buf_printf(b, err, ",\"languages\":%d,", has_languages(r) ? r->n_languages : 0));
+    STETI_TRY(steti_buf_printf(b, err, ",\"misspellings\":%u,\"languages\":%d,", r->n_misspellings,
+                               has_languages(r) ? r->n_languages : 0));
     return json_text(b, "prompt", r->prompt, err);
 }
 

@@ -21,7 +21,7 @@ MOST_WORDS = 65536
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 LEADING = "\"'`([{<*\u2018\u201c\u00ab"
 TRAILING = "\"'`)]}>*,.;:!?\u2019\u201d\u00bb\u2026"
-SPACE = re.compile(r"(\s+)")
+SPACE = re.compile("([\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+)")
 WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 CONTRACTIONS = """ain't aren't couldn't didn't doesn't don't hadn't hasn't haven't isn't mustn't needn't shouldn't
 wasn't weren't wouldn't that's there's what's he's she's you're they're you've they've we've could've should've
@@ -113,9 +113,9 @@ class Respeller:
         if word in self.rows:
             return self.rows[word]
         lower = word[:1].lower() + word[1:]
-        if is_first and lower != word and lower in self.rows:
+        if is_first and word[:1].isascii() and lower != word and lower in self.rows:
             right = self.rows[lower]
-            return right[:1].upper() + right[1:]
+            return right[:1].upper() + right[1:] if right[:1].isascii() else right
         return word
 
     def chunk(self, chunk, is_first):
