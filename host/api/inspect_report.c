@@ -214,8 +214,8 @@ static stet_status json_requests(const struct report *r, struct steti_buf *b, st
         STETI_TRY(json_text(b, "compute_types",
                             compute_type_list(r->weight_types & r->device_types, list), err));
     }
-    STETI_TRY(steti_buf_printf(b, err, ",\"misspellings\":%u,\"languages\":%d,", r->n_misspellings,
-                               has_languages(r) ? r->n_languages : 0));
+    STETI_TRY(steti_buf_printf(b, err, ",\"languages\":%d,\"misspellings\":%u,",
+                               has_languages(r) ? r->n_languages : 0, r->n_misspellings));
     return json_text(b, "prompt", r->prompt, err);
 }
 
