@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 model=models/stet-edge-en
-sample='The childrens was playing , and she walk home yesterday .
+sample='They was very suprised becouse the childrens walk home alone .
 I have an big problem with my computer .
 The weather is nice today .'
 
