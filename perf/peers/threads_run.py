@@ -76,7 +76,8 @@ def table(shape, times, sleeps):
     """The lines of one model."""
     middle = [peers_stats.percentile(values, 50) for values in times]
     base = min(p50 for p50, variant in zip(middle, VARIANTS) if variant[0] == "stet-int8-aggressive")
-    lines = [f"## `{shape}`", "", "| system | threads | p50 | p99 | times stet | sleeps |", "|---|---:|---:|---:|---:|---:|"]
+    lines = [f"## `{shape}`", "", "| system | threads | p50 | p99 | times stet | sleeps |",
+             "|---|---:|---:|---:|---:|---:|"]
     for values, p50, n, (_, threads, _, name) in zip(times, middle, sleeps, VARIANTS):
         high = peers_stats.percentile(values, 99)
         lines.append(f"| {name} | {threads} | {p50:.2f} | {high:.2f} | {p50 / base:.2f} | {n:,.1f} |")
