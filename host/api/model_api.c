@@ -176,7 +176,8 @@ stet_status api_model_open(const char *path, const struct api_options *o, stet_m
     STETI_TRY_GOTO(model_devices_share(m, err), st, fail);
     STETI_TRY_GOTO(steti_folder_settings_read(path, &m->settings, err), st, fail);
     STETI_TRY_GOTO(steti_misspellings_open(path, &m->misspellings, err), st, fail);
-    m->bytes = (size_t)(steti_alloc_thread_balance() - before) + model_devices_elsewhere(m);
+    m->bytes = (size_t)(steti_alloc_thread_balance() - before) + model_devices_elsewhere(m) +
+               m->misspellings.map.len; /* a mapped file, but all of it was read */
     *out = m;
     return STET_OK;
 fail:
