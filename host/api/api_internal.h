@@ -123,11 +123,8 @@ struct result_sentence {
     uint32_t seq;                     /* 0, 1, ..: its place among the request's sentences */
     const struct steti_piece *pieces; /* of the sentence alone, without a prompt */
     size_t n_pieces;
-    const int32_t
-        *mended; /* [n_mended] tokens that the model read in place of the pieces; or NULL */
-    size_t n_mended;
     const struct steti_job *job; /* logprob may be NULL */
-    float min_edit_score; /* edits of a lower score are not made, but what mending alone did */
+    float min_edit_score;        /* edits of a lower score are not made */
 };
 stet_status result_add_sentence(stet_result *r, const struct result_sentence *s, stet_error *err);
 /* The output of a request of tokens. */

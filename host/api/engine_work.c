@@ -170,8 +170,6 @@ static stet_status add_output(void *ctx, stet_error *err)
                                  .seq = s->seq,
                                  .pieces = s->pieces,
                                  .n_pieces = s->n_pieces,
-                                 .mended = s->is_mended ? s->ids + s->job.n_prompt : NULL,
-                                 .n_mended = (size_t)(s->job.n_src - s->job.n_prompt),
                                  .job = &s->job,
                                  .min_edit_score = w->l->engine->options.min_edit_score};
     if (w->r->is_tokens) {

@@ -38,74 +38,10 @@ static stet_status grow_edit_arrays(stet_result *r, size_t need, stet_error *err
     return a != STET_OK ? a : b;
 }
 
-/* Adds edit e of another list. */
-static stet_status add_edit(stet_result *r, const struct steti_edits *list,
-                            const struct steti_edit *e, float score, stet_error *err)
-{
-    struct steti_edits *to = &r->edits;
-    size_t len = e->text_end - e->text_begin;
-    void *data = to->data;
-    stet_status st = steti_grow(&data, &to->cap, to->len + 1, sizeof *to->data, err);
-    to->data = data;
-    STETI_TRY(st);
-    STETI_TRY(grow_edit_arrays(r, to->len + 1, err));
-    if (len > 0) {
-        STETI_TRY(steti_buf_append(&to->text, list->text.data + e->text_begin, len, err));
-    }
-    to->data[to->len] = *e;
-    to->data[to->len].text_begin = to->text.len - len;
-    to->data[to->len].text_end = to->text.len;
-    r->edit_score[to->len++] = score;
-    return STET_OK;
-}
-
-/* Those of all edits that the model is sure of; of the others what mending alone did to the text,
- * which is sure. Both lists are sorted. */
-static stet_status add_sure(stet_result *r, const struct result_sentence *s,
-                            const struct steti_edits *all, const struct steti_edits *mended,
-                            stet_error *err)
-{
-    size_t m = 0;
-    for (size_t i = 0; i < all->len; i++) {
-        const struct steti_edit *e = &all->data[i], *own;
-        float score = edit_score(s->job, e);
-        if (!(score < s->min_edit_score)) {
-            STETI_TRY(add_edit(r, all, e, score, err));
-            continue;
-        }
-        for (; m < mended->len && mended->data[m].src_end <= e->src_end; m++) {
-            own = &mended->data[m];
-            if (own->src_begin >= e->src_begin) {
-                STETI_TRY(add_edit(r, mended, own, 0.0f, err));
-            }
-        }
-    }
-    return STET_OK;
-}
-
-static stet_status add_sure_edits(stet_result *r, const struct result_sentence *s,
-                                  const struct steti_edits_input *in, stet_error *err)
-{
-    struct steti_edits all = {0}, mended = {0};
-    struct steti_edits_input own = *in;
-    stet_status st;
-    own.out_ids = s->mended;
-    own.n_out = s->n_mended;
-    STETI_TRY_GOTO(steti_edits_extract(in, &all, err), st, done);
-    if (s->mended != NULL) {
-        STETI_TRY_GOTO(steti_edits_extract(&own, &mended, err), st, done);
-    }
-    st = add_sure(r, s, &all, &mended, err);
-done:
-    steti_edits_free(&mended);
-    steti_edits_free(&all);
-    return st;
-}
-
 static stet_status add_edits(stet_result *r, const struct result_sentence *s, stet_error *err)
 {
     const struct steti_job *job = s->job;
-    size_t before = r->edits.len;
+    size_t before = r->edits.len, kept = before;
     struct steti_edits_input in = {.tokenizer = s->tokenizer,
                                    .src = r->source.data + s->begin,
                                    .src_len = s->end - s->begin,
@@ -118,18 +54,18 @@ static stet_status add_edits(stet_result *r, const struct result_sentence *s, st
         r->stats.unfinished++;
         return STET_OK;
     }
-    if (s->min_edit_score > -INFINITY) {
-        STETI_TRY(add_sure_edits(r, s, &in, err));
-    } else {
-        STETI_TRY(steti_edits_extract(&in, &r->edits, err));
-        STETI_TRY(grow_edit_arrays(r, r->edits.len, err));
-        for (size_t i = before; i < r->edits.len; i++) {
-            r->edit_score[i] = edit_score(job, &r->edits.data[i]);
-        }
-    }
+    STETI_TRY(steti_edits_extract(&in, &r->edits, err));
+    STETI_TRY(grow_edit_arrays(r, r->edits.len, err));
     for (size_t i = before; i < r->edits.len; i++) {
-        r->edit_sentence[i] = s->seq;
+        float score = edit_score(job, &r->edits.data[i]);
+        if (score < s->min_edit_score) {
+            continue;
+        }
+        r->edits.data[kept] = r->edits.data[i];
+        r->edit_sentence[kept] = s->seq;
+        r->edit_score[kept++] = score;
     }
+    r->edits.len = kept;
     return STET_OK;
 }
 

@@ -364,8 +364,7 @@ typedef struct stet_engine stet_engine;
  *                       of tokens
  *   min_edit_score      leave out edits whose stet_edit.score is below this, a number from -1000 to
  *                       0 or "none": fewer edits, and more of them right. A text's
- *                       remaining edits do not change. A known misspelling (option misspellings) is
- *                       mended all the same, with score 0. Not for requests of tokens.
+ *                       remaining edits do not change. Not for requests of tokens.
  *                       Default: what the folder's stet.json says, else "none"
  *   prompt              an instruction in front of every sentence, such as "grammar: ", at most
  *                       4096 bytes. The encoder reads prompt and sentence as one string; drafts,

@@ -59,8 +59,9 @@ struct steti_mended {
 /* s[0 .. n) with its misspellings mended; s is one sentence, or at_start 0, the rest of one.
  * Returns how many words changed; 0: *out is not to be used, also if it is too small. What stands
  * between white space is looked up without quotes, brackets and punctuation around it, parts at a
- * hyphen one by one. A capital letter at the beginning counts as a small one only at the start of a
- * sentence: elsewhere it may be a name. */
+ * hyphen one by one, unless there is a slash, a dot or another sign of an address among them. A
+ * capital letter at the beginning counts as a small one only at the start of a sentence: elsewhere
+ * it may be a name. */
 size_t steti_misspellings_mend(const struct steti_misspellings *t, const char *s, size_t n,
                                int at_start, struct steti_mended *out);
 

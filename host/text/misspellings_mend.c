@@ -90,11 +90,17 @@ static void put_word(struct mending *m, size_t begin, size_t end, int is_first)
     }
 }
 
-/* 1 if all parts between hyphens have letters: else a word goes on elsewhere, or it is a dash. */
+/* 1 if all parts between hyphens are words: else one goes on elsewhere, or it is a dash, or an
+ * address of a page, a file or a person. */
 static int has_whole_parts(const char *s, size_t begin, size_t end)
 {
     if (begin == end || s[begin] == '-' || s[end - 1] == '-') {
         return 0;
+    }
+    for (const char *sign = "/@._\\"; *sign != '\0'; sign++) {
+        if (memchr(s + begin, *sign, end - begin) != NULL) {
+            return 0;
+        }
     }
     return end - begin < 2 || memmem(s + begin, end - begin, "--", 2) == NULL;
 }

@@ -103,7 +103,7 @@ def read_table(path):
 # ---- Using it ------------------------------------------------------------------------------------
 
 class Respeller:
-    """Puts the meant words into a sentence, as stet does before it reads one."""
+    """Puts the meant words into a sentence, as stet does before it reads one; a line is one sentence."""
 
     def __init__(self, path):
         self.rows = read_table(path)
@@ -126,7 +126,7 @@ class Respeller:
         while end > begin and chunk[end - 1] in TRAILING:
             end -= 1
         parts = chunk[begin:end].split("-")
-        if "" in parts:  # a word that goes on elsewhere, or a dash
+        if "" in parts or set("/@._\\") & set(chunk[begin:end]):  # a dash, a part of a word, an address
             return chunk
         parts = [self.word(part, is_first and at == 0) for at, part in enumerate(parts)]
         return chunk[:begin] + "-".join(parts) + chunk[end:]
