@@ -123,6 +123,9 @@ struct result_sentence {
     uint32_t seq;                     /* 0, 1, ..: its place among the request's sentences */
     const struct steti_piece *pieces; /* of the sentence alone, without a prompt */
     size_t n_pieces;
+    int is_mended;         /* the model read it without its misspellings: */
+    const int32_t *mended; /* [n_mended] these tokens, not the pieces; NULL: not known */
+    size_t n_mended;
     const struct steti_job *job; /* logprob may be NULL */
     float min_edit_score;        /* edits of a lower score are not made */
 };

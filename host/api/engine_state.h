@@ -53,6 +53,8 @@ struct api_slot {
     size_t begin, end;          /* in the request's text */
     struct steti_piece *pieces; /* [max_input] of the sentence alone */
     size_t n_pieces;
+    int is_mended;      /* ids are those of a text without the misspellings of the pieces' */
+    int is_tied;        /* the first of these is in a token of the prompt */
     int32_t *ids, *out; /* [max_input], [max_output] */
     float *logprob;     /* [max_output + 1] or NULL */
     stet_error err;

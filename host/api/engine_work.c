@@ -170,6 +170,9 @@ static stet_status add_output(void *ctx, stet_error *err)
                                  .seq = s->seq,
                                  .pieces = s->pieces,
                                  .n_pieces = s->n_pieces,
+                                 .is_mended = s->is_mended,
+                                 .mended = s->is_tied ? NULL : s->ids + s->job.n_prompt,
+                                 .n_mended = (size_t)(s->job.n_src - s->job.n_prompt),
                                  .job = &s->job,
                                  .min_edit_score = w->l->engine->options.min_edit_score};
     if (w->r->is_tokens) {

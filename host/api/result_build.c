@@ -38,10 +38,88 @@ static stet_status grow_edit_arrays(stet_result *r, size_t need, stet_error *err
     return a != STET_OK ? a : b;
 }
 
+/* Adds edit e of another list. */
+static stet_status add_edit(stet_result *r, const struct steti_edits *list,
+                            const struct steti_edit *e, float score, stet_error *err)
+{
+    struct steti_edits *to = &r->edits;
+    size_t len = e->text_end - e->text_begin;
+    void *data = to->data;
+    stet_status st = steti_grow(&data, &to->cap, to->len + 1, sizeof *to->data, err);
+    to->data = data;
+    STETI_TRY(st);
+    STETI_TRY(grow_edit_arrays(r, to->len + 1, err));
+    if (len > 0) {
+        STETI_TRY(steti_buf_append(&to->text, list->text.data + e->text_begin, len, err));
+    }
+    to->data[to->len] = *e;
+    to->data[to->len].text_begin = to->text.len - len;
+    to->data[to->len].text_end = to->text.len;
+    r->edit_score[to->len++] = score;
+    return STET_OK;
+}
+
+static int is_sure(const struct result_sentence *s, const struct steti_edit *e)
+{
+    return !(edit_score(s->job, e) < s->min_edit_score);
+}
+
+/* Of a sentence that was read as it is written: the edits that the model is sure of. */
+static stet_status add_some(stet_result *r, const struct result_sentence *s,
+                            const struct steti_edits *all, stet_error *err)
+{
+    for (size_t i = 0; i < all->len; i++) {
+        const struct steti_edit *e = &all->data[i];
+        if (is_sure(s, e)) {
+            STETI_TRY(add_edit(r, all, e, edit_score(s->job, e), err));
+        }
+    }
+    return STET_OK;
+}
+
+/* Of one that was mended: all edits if the model is sure of each, else what mending alone did. A
+ * part of either list may not make a text: where misspellings hide which words are the same, a word
+ * can be put in by one edit and taken out by another. */
+static stet_status add_all_or_mended(stet_result *r, const struct result_sentence *s,
+                                     const struct steti_edits *all,
+                                     const struct steti_edits *mended, stet_error *err)
+{
+    size_t n = 0;
+    while (n < all->len && is_sure(s, &all->data[n])) {
+        n++;
+    }
+    if (n == all->len) {
+        return add_some(r, s, all, err);
+    }
+    for (size_t i = 0; i < mended->len; i++) {
+        STETI_TRY(add_edit(r, mended, &mended->data[i], 0.0f, err));
+    }
+    return STET_OK;
+}
+
+static stet_status add_sure_edits(stet_result *r, const struct result_sentence *s,
+                                  const struct steti_edits_input *in, stet_error *err)
+{
+    struct steti_edits all = {0}, mended = {0};
+    struct steti_edits_input own = *in;
+    stet_status st;
+    own.out_ids = s->mended;
+    own.n_out = s->n_mended;
+    STETI_TRY_GOTO(steti_edits_extract(in, &all, err), st, done);
+    if (s->is_mended && s->mended != NULL) {
+        STETI_TRY_GOTO(steti_edits_extract(&own, &mended, err), st, done);
+    }
+    st = s->is_mended ? add_all_or_mended(r, s, &all, &mended, err) : add_some(r, s, &all, err);
+done:
+    steti_edits_free(&mended);
+    steti_edits_free(&all);
+    return st;
+}
+
 static stet_status add_edits(stet_result *r, const struct result_sentence *s, stet_error *err)
 {
     const struct steti_job *job = s->job;
-    size_t before = r->edits.len, kept = before;
+    size_t before = r->edits.len;
     struct steti_edits_input in = {.tokenizer = s->tokenizer,
                                    .src = r->source.data + s->begin,
                                    .src_len = s->end - s->begin,
@@ -54,18 +132,18 @@ static stet_status add_edits(stet_result *r, const struct result_sentence *s, st
         r->stats.unfinished++;
         return STET_OK;
     }
-    STETI_TRY(steti_edits_extract(&in, &r->edits, err));
-    STETI_TRY(grow_edit_arrays(r, r->edits.len, err));
-    for (size_t i = before; i < r->edits.len; i++) {
-        float score = edit_score(job, &r->edits.data[i]);
-        if (score < s->min_edit_score) {
-            continue;
+    if (s->min_edit_score > -INFINITY) {
+        STETI_TRY(add_sure_edits(r, s, &in, err));
+    } else {
+        STETI_TRY(steti_edits_extract(&in, &r->edits, err));
+        STETI_TRY(grow_edit_arrays(r, r->edits.len, err));
+        for (size_t i = before; i < r->edits.len; i++) {
+            r->edit_score[i] = edit_score(job, &r->edits.data[i]);
         }
-        r->edits.data[kept] = r->edits.data[i];
-        r->edit_sentence[kept] = s->seq;
-        r->edit_score[kept++] = score;
     }
-    r->edits.len = kept;
+    for (size_t i = before; i < r->edits.len; i++) {
+        r->edit_sentence[i] = s->seq;
+    }
     return STET_OK;
 }
 

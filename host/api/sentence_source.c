@@ -149,6 +149,7 @@ static void take_tokens(struct api_request *r, struct api_slot *slot)
     }
     slot->begin = slot->end = 0;
     slot->n_pieces = 0;
+    slot->is_mended = 0;
     slot->job.n_src = (int)r->result->n_tokens;
     slot->job.n_prompt = 0;
 }
@@ -168,6 +169,8 @@ static stet_status take_part(struct api_lane *l, const struct part *p, struct ap
     }
     slot->job.n_src = (int)list->len;
     slot->job.n_prompt = (int)p->n_prompt;
+    slot->is_mended = p->is_mended;
+    slot->is_tied = p->is_tied;
     if (p->is_tied || p->is_mended) { /* edits are those of all of the text and nothing else */
         list->len = first = 0;
         STETI_TRY(steti_tokenizer_encode(l->engine->model->tokenizer, p->text + p->begin,

@@ -1,5 +1,6 @@
 // Folders with a misspellings.table: the model reads what was meant, edits are those of what is
 // written.
+#include <algorithm>
 #include <random>
 
 #include "folder_fixture.h"
@@ -184,35 +185,48 @@ TEST(ApiMisspellings, InCompanyAsAlone)
     }
 }
 
+// In a sentence with misspellings the model's edits are made all or none; without, one by one.
 TEST(ApiMisspellings, EditsAreScoredAndLeftOut)
 {
     Both b;
     Engine all(b.with.handle, {{"scores", "1"}}),
-        some(b.with.handle, {{"min_edit_score", "-0.25"}});
+        some(b.with.handle, {{"min_edit_score", "-0.25"}}),
+        none(b.with.handle, {{"min_edit_score", "0"}});
     std::mt19937 rng(4);
-    size_t kept = 0, left = 0;
-    for (int i = 0; i < 60; i++) {
-        std::string text = random_pair(rng).written;
-        Result r = correct(all, text), fewer = correct(some, text);
+    size_t kept = 0, left = 0, mended = 0;
+    for (int i = 0; i < 120; i++) {
+        Pair p = random_pair(rng);
+        std::string text = i % 3 == 0 ? p.meant : p.written;
+        bool is_mended = text != p.meant;
+        Result r = correct(all, text), fewer = correct(some, text), least = correct(none, text);
         auto edits = r.edits(STET_UNIT_BYTE), few = fewer.edits(STET_UNIT_BYTE);
-        size_t at = 0;
-        for (const stet_edit &e : edits) {
-            EXPECT_LE(e.score, 0.0f);
-            if (e.score >= -0.25f) {
-                ASSERT_LT(at, few.size());
-                EXPECT_EQ(few[at].src_off, e.src_off);
-                EXPECT_EQ(std::string(few[at].text, few[at].text_len),
-                          std::string(e.text, e.text_len));
-                at++;
-            }
-        }
-        EXPECT_EQ(few.size(), at);
+        auto is_left = [](const stet_edit &e) { return e.score < -0.25f; };
+        bool is_any_left = std::any_of(edits.begin(), edits.end(), is_left);
         expect_edits_make(fewer, text);
-        kept += at;
-        left += edits.size() - at;
+        expect_edits_make(least, text);
+        if (is_mended && is_any_left) {
+            EXPECT_EQ(words(fewer.text()), words(p.meant)) << text;
+            EXPECT_EQ(least.text(), fewer.text());
+            for (const stet_edit &e : few) {
+                EXPECT_EQ(e.score, 0.0f);
+            }
+            mended++;
+            continue;
+        }
+        edits.erase(std::remove_if(edits.begin(), edits.end(), is_left), edits.end());
+        ASSERT_EQ(few.size(), edits.size());
+        for (size_t k = 0; k < few.size(); k++) {
+            EXPECT_EQ(few[k].src_off, edits[k].src_off);
+            EXPECT_EQ(few[k].score, edits[k].score);
+            EXPECT_EQ(std::string(few[k].text, few[k].text_len),
+                      std::string(edits[k].text, edits[k].text_len));
+        }
+        kept += few.size();
+        left += is_any_left;
     }
     EXPECT_GT(kept, 0u);
     EXPECT_GT(left, 0u);
+    EXPECT_GT(mended, 0u);
 }
 
 TEST(ApiMisspellings, TokensAreReadAsTheyAre)
