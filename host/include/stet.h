@@ -366,8 +366,8 @@ typedef struct stet_engine stet_engine;
  *                       0 or "none": fewer edits, and more of them right. A text's
  *                       remaining edits do not change. In a sentence with known misspellings
  *                       (option misspellings) the model's edits are made all or none, and without
- *                       them these are mended all the same, with score 0. Not for requests of
- *                       tokens.
+ *                       them these are mended all the same, with score 0 (not where a token holds
+ *                       the prompt's end and the first word). Not for requests of tokens.
  *                       Default: what the folder's stet.json says, else "none"
  *   prompt              an instruction in front of every sentence, such as "grammar: ", at most
  *                       4096 bytes. The encoder reads prompt and sentence as one string; drafts,
